@@ -1,0 +1,131 @@
+"""Samples to pages: the text format 0.0.4 and OpenMetrics 1.0.
+
+A `Page` collects the lines of every family and renders them family by family, each once. A line reads
+the same in both formats; only the headers and the end differ. No series stands on a page twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import KW_ONLY, dataclass
+from enum import Enum
+from math import isfinite
+
+from prometheus_client.utils import floatToGoString
+
+from exporter.metrics.rows import UNIT, Family, MetricType, Scale
+from libvirt_rpc.protocol.typed_params import TypedValue
+
+Labels = tuple[tuple[str, str], ...]
+
+
+class Format(Enum):
+    """What a page is rendered as; the value is its content type."""
+
+    TEXT = "text/plain; version=0.0.4; charset=utf-8"
+    OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One value of a family. `suffix` is that of a histogram's parts (`_bucket`, `_count`, `_sum`)."""
+
+    family: Family
+    value: float
+    labels: Labels = ()
+    _: KW_ONLY
+    suffix: str = ""
+
+
+_ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
+
+
+def escape_label_value(text: str) -> str:
+    """A label's value as it stands between the quotes; bytes that are no UTF-8 become U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return text.translate(_ESCAPES)
+
+
+def render_labels(labels: Iterable[tuple[str, str]]) -> str:
+    """`{domain="web",uuid="..."}`, or nothing where there are none."""
+    inside = ",".join([f'{name}="{escape_label_value(value)}"' for name, value in labels])
+    return f"{{{inside}}}" if inside else ""
+
+
+def render_value(value: TypedValue, scale: Scale = UNIT) -> str:
+    """A number in Prometheus' unit. Whole numbers are exact: quotients are written as decimals."""
+    if isinstance(value, float):
+        value = value * scale.multiplier / scale.divisor
+        return repr(value) if isfinite(value) else render_float(value)
+    number = int(value) * scale.multiplier
+    if scale.divisor == 1:
+        return str(number)
+    sign = "-" if number < 0 else ""
+    whole, rest = divmod(abs(number), scale.divisor)
+    return f"{sign}{whole}.{rest:0{scale.decimals}d}"
+
+
+def render_float(value: float) -> str:
+    """A float in its canonical form, which OpenMetrics asks for in the label `le`."""
+    return str(floatToGoString(value))  # type: ignore[no-untyped-call]
+
+
+def series_name(family: Family, suffix: str, labels: Iterable[tuple[str, str]]) -> str:
+    return f"{family.name}{suffix}{render_labels(labels)}"
+
+
+_OPENMETRICS_TYPES = {MetricType.UNTYPED: "unknown"}
+_OPENMETRICS_SUFFIXES = {MetricType.COUNTER: "_total", MetricType.INFO: "_info"}
+
+
+def render_header(family: Family, page_format: Format) -> str:
+    """The HELP and TYPE lines."""
+    name, kind = family.name, str(family.type)
+    text = family.help.replace("\\", r"\\").replace("\n", r"\n")
+    if page_format is Format.OPENMETRICS:
+        name = name.removesuffix(_OPENMETRICS_SUFFIXES.get(family.type, ""))
+        kind = _OPENMETRICS_TYPES.get(family.type, kind)
+        text = text.replace('"', r"\"")
+    elif family.type is MetricType.INFO:
+        kind = MetricType.GAUGE
+    return f"# HELP {name} {text}\n# TYPE {name} {kind}\n"
+
+
+class Page:
+    """What one scrape has to show, in the order in which families came first."""
+
+    def __init__(self) -> None:
+        self._families: dict[str, Family] = {}
+        self._lines: dict[str, list[bytes]] = {}
+        self._series: set[str] = set()
+
+    def add(self, samples: Iterable[Sample]) -> None:
+        """Adds samples; the second of one series is dropped."""
+        for sample in samples:
+            series = series_name(sample.family, sample.suffix, sample.labels)
+            if series in self._series:
+                continue
+            self._series.add(series)
+            self.add_lines(sample.family, f"{series} {render_value(sample.value)}\n".encode())
+
+    def add_lines(self, family: Family, lines: bytes) -> None:
+        """Adds whole lines of a family; the caller answers for their being unique."""
+        if lines:
+            self._families.setdefault(family.name, family)
+            self._lines.setdefault(family.name, []).append(lines)
+
+    @property
+    def families(self) -> Sequence[Family]:
+        return tuple(self._families.values())
+
+    def render(self, page_format: Format = Format.TEXT) -> bytes:
+        parts: list[bytes] = []
+        for name, family in self._families.items():
+            parts.append(render_header(family, page_format).encode())
+            parts.extend(self._lines[name])
+        if page_format is Format.OPENMETRICS:
+            parts.append(b"# EOF\n")
+        return b"".join(parts)

@@ -1,0 +1,446 @@
+"""From a domain's statistics record to its series, by the metric tables. Pure.
+
+A `Plan` says which series a record gives, from which of its values, and on what that rests. It holds
+for every domain whose record has the same layout and the same few values that decide: hundreds of
+domains of one shape share one plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from weakref import WeakKeyDictionary
+
+from exporter.exposition import Labels, render_float, render_value
+from exporter.metrics.rows import (
+    GAUGE,
+    HISTOGRAM,
+    NANOSECONDS,
+    UNIT,
+    Family,
+    Group,
+    Instance,
+    LatencyHistogram,
+    Quirk,
+    Row,
+    Scale,
+    Stat,
+    StateReason,
+    StateSet,
+)
+from libvirt_rpc.enums import DomainState, DomainStatsTypes, TypedParameterType, domain_state_reason
+from libvirt_rpc.protocol.domain_stats import DomainStats, Layout
+from libvirt_rpc.protocol.typed_params import TypedValue
+
+Values = tuple[TypedValue, ...]
+
+STATE_FIELD = "state.state"
+BIN = "bin"
+"""The varying part that numbers a histogram's bins; it becomes no label of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A label's value that differs from domain to domain: `slots_of` has it at `index`."""
+
+    index: int
+
+
+DOMAIN, UUID, HYPERVISOR = Slot(0), Slot(1), Slot(2)
+_OWN_SLOTS = 3
+
+PlannedLabels = tuple[tuple[str, str | Slot], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One line of the page: the sum of the record's `values[i]` for i in `indices`, scaled.
+
+    Without indices it is `constant`.
+    """
+
+    family: Family
+    labels: PlannedLabels
+    indices: tuple[int, ...] = ()
+    scale: Scale = UNIT
+    constant: int = 0
+    suffix: str = ""
+
+    def labels_for(self, slots: Sequence[str]) -> Labels:
+        return _resolved(self.labels, slots)
+
+    def value_for(self, values: Values) -> str:
+        if not self.indices:
+            return str(self.constant)
+        if len(self.indices) == 1:
+            return render_value(values[self.indices[0]], self.scale)
+        return render_value(sum([int(values[i]) for i in self.indices]), self.scale)
+
+
+def _resolved(labels: PlannedLabels, slots: Sequence[str]) -> Labels:
+    return tuple(
+        (name, slots[value.index] if isinstance(value, Slot) else value) for name, value in labels
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """A yes or no about a record's values that a plan rests on."""
+
+    check: Callable[[Values], bool]
+    expected: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """The series of a record: it holds for a record of `layout` whose values at `discrete` are the
+    `expected` ones, of which the guards are true, and whose label texts repeat in the same places.
+
+    `texts` are the positions of the values that fill the slots behind the domain's own.
+    """
+
+    layout: Layout
+    series: tuple[Series, ...]
+    discrete: tuple[int, ...]
+    expected: Values
+    texts: tuple[int, ...]
+    repeats: tuple[int, ...]
+    guards: tuple[Guard, ...]
+
+    def holds_for(self, record: DomainStats) -> bool:
+        """Whether planning `record` anew would give the same."""
+        values = record.values
+        return (
+            record.layout is self.layout
+            and tuple([values[i] for i in self.discrete]) == self.expected
+            and self.guards_hold(values)
+            and _repeats([values[i] for i in self.texts]) == self.repeats
+        )
+
+    def guards_hold(self, values: Values) -> bool:
+        return all([guard.check(values) is guard.expected for guard in self.guards])
+
+    def slots_of(self, record: DomainStats, hypervisor: str) -> tuple[str, ...]:
+        """What the slots of the labels are for this record."""
+        domain = record.domain
+        texts = [str(record.values[i]) for i in self.texts]
+        return (domain.name, str(domain.uuid), hypervisor, *texts)
+
+
+def _repeats(texts: Sequence[object]) -> tuple[int, ...]:
+    """For each text the place where it stood first: which of them are the same, not what they are."""
+    first: dict[object, int] = {}
+    return tuple([first.setdefault(text, place) for place, text in enumerate(texts)])
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """A field of a layout that has a row: where its value stands and what its varying parts are."""
+
+    row: Row
+    index: int
+    parts: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What the tables make of a layout."""
+
+    fields: tuple[_Field, ...]
+    positions: dict[str, int]
+    unknown: tuple[str, ...]
+
+
+class _Patterns:
+    """Field patterns as a tree of their dotted parts; a literal part wins over a varying one."""
+
+    def __init__(self) -> None:
+        self._root: dict[str, object] = {}
+
+    def add(self, pattern: str, what: object) -> None:
+        node = self._root
+        names = []
+        for token in pattern.split("."):
+            varying = token.startswith("<")
+            if varying:
+                names.append(token.strip("<>"))
+            node = node.setdefault("<>" if varying else token, {})  # type: ignore[assignment]
+        leaves: list[tuple[tuple[str, ...], object]] = node.setdefault("", [])  # type: ignore[assignment]
+        leaves.append((tuple(names), what))
+
+    def find(self, field: str) -> list[tuple[dict[str, str], object]]:
+        """Everything that was added under a pattern of this field, with its varying parts."""
+        return self._find(self._root, field.split("."), ())
+
+    def _find(
+        self, node: dict[str, object], tokens: Sequence[str], varying: tuple[str, ...]
+    ) -> list[tuple[dict[str, str], object]]:
+        if not tokens:
+            leaves: list[tuple[tuple[str, ...], object]] = node.get("", [])  # type: ignore[assignment]
+            return [(dict(zip(names, varying, strict=True)), what) for names, what in leaves]
+        literal, rest = tokens[0], tokens[1:]
+        for key, more in ((literal, varying), ("<>", (*varying, literal))):
+            below = node.get(key) if key else None
+            if isinstance(below, dict) and (found := self._find(below, rest, more)):
+                return found
+        return []
+
+
+class Mapping:
+    """The tables, made ready for one choice of collectors. `stats` is what to ask libvirt for."""
+
+    def __init__(
+        self,
+        groups: Iterable[Group],
+        instances: Iterable[Instance],
+        not_metrics: Iterable[str],
+        quirks: Iterable[Quirk],
+        *,
+        collectors: frozenset[str],
+    ) -> None:
+        self._groups = tuple(groups)
+        self.instances = {instance.part: instance for instance in instances}
+        self.quirks = tuple(quirks)
+        self._rows = _Patterns()
+        self._known = _Patterns()
+        self._families: dict[str, Family] = {}
+        self._shapes: WeakKeyDictionary[Layout, _Shape] = WeakKeyDictionary()
+        # The state decides what else can be believed, and costs libvirt nothing.
+        self.stats = DomainStatsTypes.STATE
+        for pattern in not_metrics:
+            self._known.add(pattern, None)
+        for group in self._groups:
+            enabled = group.collector in collectors
+            if enabled:
+                self.stats |= group.stats
+            for row in group.rows:
+                self._add(row, enabled=enabled)
+
+    def _add(self, row: Row, *, enabled: bool) -> None:
+        pattern = f"{row.bins}.bin.<bin>.start" if isinstance(row, LatencyHistogram) else row.field
+        self._known.add(pattern, row)
+        if isinstance(row, LatencyHistogram):
+            self._known.add(f"{row.bins}.bin.<bin>.value", row)
+        if enabled:
+            self._rows.add(pattern, row)
+            self._families.setdefault(row.metric, _family(row))
+
+    @property
+    def families(self) -> tuple[Family, ...]:
+        """Every family that a page may show, in the tables' order."""
+        return tuple(self._families.values())
+
+    def family(self, metric: str) -> Family:
+        return self._families[metric]
+
+    def unknown_fields(self, layout: Layout) -> tuple[str, ...]:
+        """Fields of the layout that no table knows."""
+        return self._shape(layout).unknown
+
+    def plan(self, record: DomainStats) -> Plan:
+        """The series of a record, in the order of its fields; no two are the same."""
+        return _Planner(self, self._shape(record.layout), record).plan()
+
+    def _shape(self, layout: Layout) -> _Shape:
+        shape = self._shapes.get(layout)
+        if shape is None:
+            shape = self._shapes[layout] = self._make_shape(layout)
+        return shape
+
+    def _make_shape(self, layout: Layout) -> _Shape:
+        fields = []
+        unknown = []
+        for index, (name, kind) in enumerate(zip(layout.fields, layout.types, strict=True)):
+            if not self._known.find(name):
+                unknown.append(name)
+            elif kind is not TypedParameterType.STRING:
+                fields += [_Field(row, index, parts) for parts, row in self._rows.find(name)]  # type: ignore[arg-type]
+        positions = {name: index for index, name in reversed(list(enumerate(layout.fields)))}
+        return _Shape(tuple(fields), positions, tuple(unknown))
+
+
+class _Planner:
+    """Makes one plan; collects what it rests on while it goes."""
+
+    def __init__(self, mapping: Mapping, shape: _Shape, record: DomainStats) -> None:
+        self._mapping = mapping
+        self._shape = shape
+        self._record = record
+        self._discrete: dict[int, None] = {}
+        self._texts: dict[int, Slot] = {}
+        self._guards: list[Guard] = []
+        self._labels: dict[tuple[tuple[str, str], ...], PlannedLabels | None] = {}
+
+    def plan(self) -> Plan:
+        dropped = self._dropped_prefixes()
+        planned: list[Series] = []
+        for field in self._shape.fields:
+            if dropped and self._record.layout.fields[field.index].startswith(dropped):
+                continue
+            labels = self._labels_of(field.parts)
+            if labels is not None:
+                planned += self._series(field, labels)
+        values = self._record.values
+        return Plan(
+            self._record.layout,
+            tuple(self._without_repetition(planned)),
+            tuple(self._discrete),
+            tuple([values[i] for i in self._discrete]),
+            tuple(self._texts),
+            _repeats([values[i] for i in self._texts]),
+            tuple(self._guards),
+        )
+
+    def _without_repetition(self, planned: Iterable[Series]) -> Iterator[Series]:
+        """The first of each series: two disks may bear one name."""
+        texts = [str(self._record.values[i]) for i in self._texts]
+        # What the domain's own slots hold cannot make two of its series the same or different.
+        slots = ("", "", "", *texts)
+        seen = set()
+        for series in planned:
+            key = (series.family.name, series.suffix, series.labels_for(slots))
+            if key not in seen:
+                seen.add(key)
+                yield series
+
+    def _number(self, index: int) -> int:
+        """A value that the plan rests on."""
+        self._discrete[index] = None
+        return int(self._record.values[index])
+
+    def _dropped_prefixes(self) -> tuple[str, ...]:
+        position = self._shape.positions.get(STATE_FIELD)
+        if position is None:
+            return ()
+        state = self._number(position)
+        return tuple(quirk.prefix for quirk in self._mapping.quirks if state in quirk.states)
+
+    def _labels_of(self, parts: dict[str, str]) -> PlannedLabels | None:
+        """The labels of a field with these varying parts; None where one has no value."""
+        if not parts:
+            return (("domain", DOMAIN), ("uuid", UUID), ("hypervisor", HYPERVISOR))
+        key = tuple(parts.items())
+        if key not in self._labels:
+            self._labels[key] = self._find_labels(parts)
+        return self._labels[key]
+
+    def _find_labels(self, parts: dict[str, str]) -> PlannedLabels | None:
+        labels: list[tuple[str, str | Slot]] = [("domain", DOMAIN), ("uuid", UUID)]
+        for part in parts:
+            if part == BIN:
+                continue
+            for label, pattern in self._mapping.instances[part].labels:
+                value = parts[part] if pattern is None else self._text(_filled(pattern, parts))
+                if value is None:
+                    return None
+                labels.append((label, value))
+        return tuple(labels)
+
+    def _text(self, field: str) -> str | Slot | None:
+        position = self._shape.positions.get(field)
+        if position is None:
+            return None
+        if self._record.layout.types[position] is TypedParameterType.STRING:
+            return self._texts.setdefault(position, Slot(_OWN_SLOTS + len(self._texts)))
+        return str(self._number(position))
+
+    def _series(self, field: _Field, labels: PlannedLabels) -> Iterator[Series]:
+        match field.row:
+            case Stat() as row:
+                yield from self._stat(row, field.index, labels)
+            case StateSet() as row:
+                family = self._mapping.family(row.metric)
+                present = self._number(field.index)
+                for member in row.enum:
+                    yield Series(
+                        family, (*labels, (row.label, member.label)), constant=int(member == present)
+                    )
+                if present not in set(row.enum):
+                    yield Series(
+                        family, (*labels, (row.label, row.enum(present).label)), constant=1
+                    )
+            case StateReason() as row:
+                yield from self._reason(row, field.index, labels)
+            case LatencyHistogram() as row:
+                if field.parts[BIN] == "0":
+                    yield from self._histogram(row, field.parts, labels)
+
+    def _stat(self, row: Stat, index: int, labels: PlannedLabels) -> Iterator[Series]:
+        if row.absent_if_zero:
+            is_zero = partial(_is_zero, index)
+            zero = is_zero(self._record.values)
+            self._guards.append(Guard(is_zero, expected=zero))
+            if zero:
+                return
+        yield Series(
+            self._mapping.family(row.metric), (*labels, *row.labels), (index,), row.scale
+        )
+
+    def _reason(self, row: StateReason, index: int, labels: PlannedLabels) -> Iterator[Series]:
+        position = self._shape.positions.get(row.state_field)
+        if position is None:
+            return
+        state = DomainState(self._number(position))
+        reason = domain_state_reason(state, self._number(index))
+        named = (*labels, ("state", state.label), ("reason", reason.label))
+        yield Series(self._mapping.family(row.metric), named, constant=1)
+
+    def _histogram(
+        self, row: LatencyHistogram, parts: dict[str, str], labels: PlannedLabels
+    ) -> Iterator[Series]:
+        """Buckets from bins: a bin's upper edge is the next bin's lower one, counts are added up."""
+        family = self._mapping.family(row.metric)
+        prefix = f"{_filled(row.bins, parts)}.bin"
+        positions = self._shape.positions
+        counts: list[int] = []
+        while (value := positions.get(f"{prefix}.{len(counts)}.value")) is not None:
+            counts.append(value)
+            start = positions.get(f"{prefix}.{len(counts)}.start")
+            edge = "+Inf"
+            if start is not None:
+                edge = render_float(self._number(start) / NANOSECONDS.divisor)
+            yield Series(family, (*labels, ("le", edge)), tuple(counts), suffix="_bucket")
+            if start is None:
+                break
+        if not counts or row.count_field is None or row.sum_field is None:
+            return
+        total = positions.get(_filled(row.count_field, parts))
+        time = positions.get(_filled(row.sum_field, parts))
+        if total is None or time is None:
+            return
+        complete = partial(_adds_up, tuple(counts), total)
+        whole = complete(self._record.values)
+        self._guards.append(Guard(complete, expected=whole))
+        if whole:
+            yield Series(family, labels, (time,), NANOSECONDS, suffix="_sum")
+            yield Series(family, labels, tuple(counts), suffix="_count")
+
+
+def _is_zero(index: int, values: Values) -> bool:
+    return values[index] == 0
+
+
+def _adds_up(counts: tuple[int, ...], total: int, values: Values) -> bool:
+    return sum(int(values[i]) for i in counts) == values[total]
+
+
+def _filled(pattern: str, parts: dict[str, str]) -> str:
+    """The pattern with the varying parts put in."""
+    return ".".join(
+        parts[token.strip("<>")] if token.startswith("<") else token
+        for token in pattern.split(".")
+    )
+
+
+def _family(row: Row) -> Family:
+    match row:
+        case Stat():
+            return Family(row.metric, row.type, row.help)
+        case StateSet():
+            return Family(row.metric, GAUGE, row.help)
+        case StateReason():
+            # No info family: OpenMetrics would know it as libvirt_domain_state_reason, which is another.
+            return Family(row.metric, GAUGE, row.help)
+        case LatencyHistogram():
+            return Family(row.metric, HISTOGRAM, row.help)

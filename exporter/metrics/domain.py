@@ -1,0 +1,246 @@
+"""Rows of the groups state.*, cpu.*, balloon.* and vcpu.*: what every domain has. Data only."""
+
+from exporter.metrics.rows import (
+    COUNTER,
+    GAUGE,
+    KIBIBYTES,
+    NANOSECONDS,
+    Group,
+    Stat,
+    StateReason,
+    StateSet,
+)
+from libvirt_rpc.enums import DomainState, DomainStatsTypes
+
+GROUPS: tuple[Group, ...] = (
+    Group(
+        "domain.state",
+        DomainStatsTypes.STATE,
+        (
+            Stat(
+                "state.state",
+                "libvirt_domain_state",
+                GAUGE,
+                "State of the domain: 0 nostate, 1 running, 2 blocked, 3 paused, "
+                "4 shutdown (in progress), 5 shutoff, 6 crashed, 7 pmsuspended.",
+            ),
+            StateSet(
+                "state.state",
+                "libvirt_domain_state_info",
+                "State of the domain by name: 1 for the present state and 0 for the others.",
+                "state",
+                DomainState,
+            ),
+            Stat(
+                "state.reason",
+                "libvirt_domain_state_reason",
+                GAUGE,
+                "Reason of the domain's state, a number whose meaning depends on the state.",
+            ),
+            StateReason(
+                "state.reason",
+                "libvirt_domain_state_reason_info",
+                "Name of the reason of the domain's present state, always 1.",
+                "state.state",
+            ),
+        ),
+    ),
+    Group(
+        "domain.stats",
+        DomainStatsTypes.CPU_TOTAL,
+        (
+            Stat(
+                "cpu.time",
+                "libvirt_domain_cpu_time_seconds_total",
+                COUNTER,
+                "Processor time used by the domain, with what the hypervisor spends on it.",
+                scale=NANOSECONDS,
+            ),
+            Stat(
+                "cpu.user",
+                "libvirt_domain_cpu_user_seconds_total",
+                COUNTER,
+                "Processor time used by the domain in user mode of the host.",
+                scale=NANOSECONDS,
+            ),
+            Stat(
+                "cpu.system",
+                "libvirt_domain_cpu_system_seconds_total",
+                COUNTER,
+                "Processor time used by the domain in kernel mode of the host.",
+                scale=NANOSECONDS,
+            ),
+            Stat(
+                "cpu.haltpoll.success.time",
+                "libvirt_domain_cpu_haltpoll_success_seconds_total",
+                COUNTER,
+                "Time spent polling for a halted virtual CPU that woke up meanwhile.",
+                scale=NANOSECONDS,
+            ),
+            Stat(
+                "cpu.haltpoll.fail.time",
+                "libvirt_domain_cpu_haltpoll_fail_seconds_total",
+                COUNTER,
+                "Time spent polling for a halted virtual CPU in vain.",
+                scale=NANOSECONDS,
+            ),
+            Stat(
+                "cpu.cache.monitor.<cache_monitor>.bank.<bank>.bytes",
+                "libvirt_domain_cpu_cache_monitor_bytes",
+                GAUGE,
+                "Last-level cache occupied by the virtual CPUs of the monitor, modulo 4 GiB.",
+            ),
+        ),
+    ),
+    Group(
+        "domain.stats",
+        DomainStatsTypes.BALLOON,
+        (
+            Stat(
+                "balloon.maximum",
+                "libvirt_domain_memory_max_bytes",
+                GAUGE,
+                "Memory that the domain may have at most.",
+                scale=KIBIBYTES,
+            ),
+            Stat(
+                "balloon.current",
+                "libvirt_domain_memory_current_bytes",
+                GAUGE,
+                "Memory that the domain has at present, as set by its balloon.",
+                scale=KIBIBYTES,
+            ),
+            Stat(
+                "balloon.swap_in",
+                "libvirt_domain_memory_swap_in_bytes_total",
+                COUNTER,
+                "Memory that the guest read back from its swap space.",
+                scale=KIBIBYTES,
+            ),
+            Stat(
+                "balloon.swap_out",
+                "libvirt_domain_memory_swap_out_bytes_total",
+                COUNTER,
+                "Memory that the guest wrote to its swap space.",
+                scale=KIBIBYTES,
+            ),
+            Stat(
+                "balloon.major_fault",
+                "libvirt_domain_memory_major_faults_total",
+                COUNTER,
+                "Page faults of the guest that needed input or output.",
+            ),
+            Stat(
+                "balloon.minor_fault",
+                "libvirt_domain_memory_minor_faults_total",
+                COUNTER,
+                "Page faults of the guest that needed no input or output.",
+            ),
+            Stat(
+                "balloon.unused",
+                "libvirt_domain_memory_unused_bytes",
+                GAUGE,
+                "Memory that the guest leaves wholly unused.",
+                scale=KIBIBYTES,
+            ),
+            Stat(
+                "balloon.available",
+                "libvirt_domain_memory_available_bytes",
+                GAUGE,
+                "Memory that the guest's kernel manages in total, free or not.",
+                scale=KIBIBYTES,
+            ),
+            Stat(
+                "balloon.usable",
+                "libvirt_domain_memory_usable_bytes",
+                GAUGE,
+                "Memory that the guest could use without swapping.",
+                scale=KIBIBYTES,
+            ),
+            Stat(
+                "balloon.rss",
+                "libvirt_domain_memory_rss_bytes",
+                GAUGE,
+                "Memory of the host in which the domain's process is resident.",
+                scale=KIBIBYTES,
+            ),
+            Stat(
+                "balloon.disk_caches",
+                "libvirt_domain_memory_disk_caches_bytes",
+                GAUGE,
+                "Memory that the guest uses for disk caches and can reclaim quickly.",
+                scale=KIBIBYTES,
+            ),
+            Stat(
+                "balloon.hugetlb_pgalloc",
+                "libvirt_domain_memory_hugetlb_pgalloc_total",
+                COUNTER,
+                "Huge pages that the guest allocated.",
+            ),
+            Stat(
+                "balloon.hugetlb_pgfail",
+                "libvirt_domain_memory_hugetlb_pgfail_total",
+                COUNTER,
+                "Huge pages that the guest failed to allocate.",
+            ),
+            Stat(
+                "balloon.last-update",
+                "libvirt_domain_memory_last_update_timestamp_seconds",
+                GAUGE,
+                "Unix time at which the guest last reported its memory statistics.",
+                absent_if_zero=True,
+            ),
+        ),
+    ),
+    Group(
+        "domain.stats",
+        DomainStatsTypes.VCPU,
+        (
+            Stat(
+                "vcpu.current",
+                "libvirt_domain_vcpu_count",
+                GAUGE,
+                "Virtual CPUs that are online.",
+            ),
+            Stat(
+                "vcpu.maximum",
+                "libvirt_domain_vcpu_maximum",
+                GAUGE,
+                "Virtual CPUs that the domain may have at most.",
+            ),
+            Stat(
+                "vcpu.<vcpu>.state",
+                "libvirt_domain_vcpu_state",
+                GAUGE,
+                "State of the virtual CPU: 0 offline, 1 running, 2 blocked.",
+            ),
+            Stat(
+                "vcpu.<vcpu>.time",
+                "libvirt_domain_vcpu_time_seconds_total",
+                COUNTER,
+                "Processor time used by the virtual CPU.",
+                scale=NANOSECONDS,
+            ),
+            Stat(
+                "vcpu.<vcpu>.wait",
+                "libvirt_domain_vcpu_wait_seconds_total",
+                COUNTER,
+                "Time that the virtual CPU waited according to the host's scheduler statistics.",
+                scale=NANOSECONDS,
+            ),
+            Stat(
+                "vcpu.<vcpu>.delay",
+                "libvirt_domain_vcpu_delay_seconds_total",
+                COUNTER,
+                "Time that the virtual CPU queued for a host CPU, which the guest sees as steal.",
+                scale=NANOSECONDS,
+            ),
+            Stat(
+                "vcpu.<vcpu>.halted",
+                "libvirt_domain_vcpu_halted",
+                GAUGE,
+                "Whether the virtual CPU is halted: 1 halted, 0 not.",
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,20 @@
+"""A client of libvirt's remote protocol in pure Python. It reads; it never changes anything."""
+
+from libvirt_rpc.connection import Connection, connect
+from libvirt_rpc.deadline import Deadline
+from libvirt_rpc.protocol.domain_stats import DomainStats, Layout
+from libvirt_rpc.protocol.types import Domain
+from libvirt_rpc.session import Keepalive
+
+__all__ = [
+    "Connection",
+    "Deadline",
+    "Domain",
+    "DomainStats",
+    "Keepalive",
+    "Layout",
+    "__version__",
+    "connect",
+]
+
+__version__ = "0.1.0"

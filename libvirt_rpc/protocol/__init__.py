@@ -1,0 +1,1 @@
+"""Bytes to values and back, with no socket, clock or event loop in it (sans-IO)."""

@@ -1,0 +1,1 @@
+"""The ways to a daemon: the only package that opens anything."""

@@ -1,0 +1,340 @@
+"""A private, real libvirtd: its own configuration, sockets, state and QEMU processes.
+
+It runs as root in a mount namespace in which its directories are those of a temporary one, so
+that it neither sees nor touches a system daemon. Its sockets are reachable from outside. On exit
+it and every process it started are ended by process id, and the temporary directory is removed.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeAlias
+
+ConfigValue: TypeAlias = str | int | Sequence[str]
+
+NEEDED_PROGRAMS = ("unshare", "libvirtd", "virsh", "qemu-system-x86_64", "qemu-img")
+
+START_TIMEOUT = 60.0
+"""The first start probes every QEMU binary for its capabilities: seconds each on a busy machine."""
+
+STOP_TIMEOUT = 15.0
+COMMAND_TIMEOUT = 60.0
+POLL_INTERVAL = 0.05
+
+_LONGEST_SOCKET_PATH = 100
+"""sockaddr_un holds 107 bytes; the longest name here is libvirt-admin-sock under sock/."""
+
+_PRIVATE_DIRECTORIES = (
+    "run",
+    "etc/libvirt",
+    "var/cache/libvirt",
+    "var/lib/libvirt",
+    "var/log/libvirt",
+)
+
+_DAEMON_CONFIG: Mapping[str, ConfigValue] = {
+    "auth_unix_ro": "none",
+    "auth_unix_rw": "none",
+    "listen_tls": 0,
+    "listen_tcp": 0,
+    "listen_addr": "127.0.0.1",
+}
+
+_QEMU_CONFIG: Mapping[str, ConfigValue] = {
+    "user": "root",
+    "group": "root",
+    "dynamic_ownership": 0,
+    "security_driver": "none",
+    "stdio_handler": "file",  # no virtlogd needed
+    "namespaces": (),  # QEMU stays in the daemon's mount namespace, by which it is found again
+    "cgroup_controllers": (),  # nothing is left under /sys/fs/cgroup
+}
+
+# $0 state directory, $1 root ("" or a chroot), then the directories, "--" and the daemon's command.
+# All of it execs in place: the process id of unshare becomes that of libvirtd.
+_ENTER = r"""
+state=$0 root=$1
+shift
+if [ -n "$root" ]; then
+    for mount in dev proc sys; do mount --rbind "/$mount" "$root/$mount"; done
+    mount -t tmpfs tmpfs "$root/tmp"
+    mkdir -p "$root$state"
+    mount --bind "$state" "$root$state"
+fi
+while [ "$1" != -- ]; do
+    mkdir -p "$root/$1"
+    mount --bind "$state/$1" "$root/$1"
+    shift
+done
+shift
+if [ -n "$root" ]; then exec chroot "$root" "$@"; fi
+exec "$@"
+"""
+
+
+class LibvirtdFailed(Exception):
+    """The daemon did not start, or died; the text carries the end of its log."""
+
+
+class VirshFailed(Exception):
+    """virsh or virt-admin ended with an error; the text is what it said."""
+
+
+def missing_part() -> str | None:
+    """Say why no private libvirtd can run on this machine, or None when it can."""
+    if os.geteuid() != 0:
+        return "a private libvirtd with QEMU domains and tap devices needs root"
+    for program in NEEDED_PROGRAMS:
+        if shutil.which(program) is None:
+            return f"{program} is not installed"
+    return None
+
+
+class PrivateLibvirtd:
+    """A context manager around one daemon; it survives `stop`, `kill` and `start` in between.
+
+    `config` and `qemu_config` override keys of libvirtd.conf and qemu.conf. `chroot` is a root
+    made by chroot_forky.sh: the daemon and QEMU then come from there, virsh from this machine.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: Mapping[str, ConfigValue] | None = None,
+        qemu_config: Mapping[str, ConfigValue] | None = None,
+        environment: Mapping[str, str] | None = None,
+        chroot: Path | None = None,
+    ) -> None:
+        self.config = {**_DAEMON_CONFIG, **(config or {})}
+        self.qemu_config = {**_QEMU_CONFIG, **(qemu_config or {})}
+        self.environment = dict(environment or {})
+        self.chroot = chroot
+        self.directory = Path(tempfile.mkdtemp(prefix="lv-"))
+        self._process: subprocess.Popen[bytes] | None = None
+        self._mount_namespaces: set[str] = set()
+        if len(os.fsencode(self.admin_socket)) > _LONGEST_SOCKET_PATH:
+            self.directory.rmdir()
+            raise LibvirtdFailed(f"{self.directory} is too long a path for sockets: set TMPDIR")
+
+    def __enter__(self) -> Self:
+        try:
+            self._prepare()
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def socket(self) -> Path:
+        return self.directory / "sock" / "libvirt-sock"
+
+    @property
+    def socket_ro(self) -> Path:
+        return self.directory / "sock" / "libvirt-sock-ro"
+
+    @property
+    def admin_socket(self) -> Path:
+        return self.directory / "sock" / "libvirt-admin-sock"
+
+    @property
+    def log(self) -> Path:
+        return self.directory / "libvirtd.log"
+
+    @property
+    def images(self) -> Path:
+        """Where disk images go: the same path inside and outside of a chroot."""
+        return self.directory / "images"
+
+    @property
+    def pid(self) -> int:
+        if self._process is None:
+            raise LibvirtdFailed("libvirtd is not running")
+        return self._process.pid
+
+    def uri(self, path: str = "/system", *, read_only: bool = False) -> str:
+        socket_path = self.socket_ro if read_only else self.socket
+        return f"qemu+unix://{path}?socket={socket_path}"
+
+    @property
+    def test_uri(self) -> str:
+        return f"test+unix:///default?socket={self.socket}"
+
+    def virsh(self, *arguments: str, timeout: float = COMMAND_TIMEOUT) -> str:
+        """Run virsh on the QEMU driver; return what it printed or raise VirshFailed."""
+        return _run_client(["virsh", "--quiet", "--connect", self.uri(), *arguments], timeout)
+
+    def virt_admin(self, *arguments: str, timeout: float = COMMAND_TIMEOUT) -> str:
+        uri = f"libvirtd+unix:///system?socket={self.admin_socket}"
+        return _run_client(["virt-admin", "--quiet", "--connect", uri, *arguments], timeout)
+
+    def start(self) -> None:
+        """Start the daemon and return when it answers calls on its socket."""
+        assert self._process is None, "started already"
+        # The private /run outlives a killed daemon, and so would its sockets.
+        for path in (self.socket, self.socket_ro, self.admin_socket):
+            path.unlink(missing_ok=True)
+        with (self.directory / "stderr.log").open("ab") as stderr:
+            self._process = subprocess.Popen(
+                self._command(),
+                stdin=subprocess.DEVNULL,
+                stdout=stderr,
+                stderr=stderr,
+                cwd="/",
+                env={**os.environ, "LC_ALL": "C.UTF-8", "HOME": "/root", **self.environment},
+                start_new_session=True,  # a terminal's Ctrl-C is for the tests, which end it
+            )
+        self._wait_until_it_answers(time.monotonic() + START_TIMEOUT)
+        self._mount_namespaces.add(_mount_namespace(self._process.pid))
+
+    def stop(self) -> None:
+        """End the daemon with SIGTERM; its QEMU processes live on, as on a real host."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the daemon with SIGKILL; its QEMU processes live on."""
+        self._end(signal.SIGKILL)
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def close(self) -> None:
+        """End every QEMU process and the daemon, and remove the temporary directory."""
+        # QEMU first: a daemon that waits for a stopped QEMU's monitor would not end on SIGTERM.
+        self._kill_children()
+        self.stop()
+        self._kill_children()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _prepare(self) -> None:
+        # Unprivileged clients may pass through, as through /run/libvirt of a real host.
+        self.directory.chmod(0o755)
+        for name in (*_PRIVATE_DIRECTORIES, "sock", "images"):
+            (self.directory / name).mkdir(parents=True, exist_ok=True)
+        self._write_config()
+
+    def _write_config(self) -> None:
+        etc = self.directory / "etc" / "libvirt"
+        daemon = {
+            "unix_sock_dir": str(self.socket.parent),
+            "log_outputs": f"3:file:{self.log}",
+            **self.config,
+        }
+        (etc / "libvirtd.conf").write_text(_render_config(daemon))
+        (etc / "qemu.conf").write_text(_render_config(self.qemu_config))
+
+    def _command(self) -> list[str]:
+        enter = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", _ENTER]
+        root = "" if self.chroot is None else str(self.chroot)
+        daemon = ["libvirtd", "--pid-file", str(self.directory / "libvirtd.pid")]
+        if self.config["listen_tls"] or self.config["listen_tcp"]:
+            daemon.append("--listen")
+        return [*enter, str(self.directory), root, *_PRIVATE_DIRECTORIES, "--", *daemon]
+
+    def _wait_until_it_answers(self, deadline: float) -> None:
+        process = self._process
+        assert process is not None
+        while not _accepts(self.socket):
+            if time.monotonic() > deadline:
+                raise LibvirtdFailed(f"no socket within {START_TIMEOUT} s\n{self._log_end()}")
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                status = process.wait(timeout=POLL_INTERVAL)
+                self._process = None
+                raise LibvirtdFailed(f"libvirtd ended with status {status}\n{self._log_end()}")
+        # The socket listens before the drivers are ready; the admin server's answer would be early.
+        self.virsh("uri", timeout=max(1.0, deadline - time.monotonic()))
+
+    def _log_end(self) -> str:
+        texts = [
+            path.read_text(errors="replace")[-2000:]
+            for path in (self.directory / "stderr.log", self.log)
+            if path.exists()
+        ]
+        return "\n".join(texts)
+
+    def _end(self, number: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(number)
+        try:
+            process.wait(timeout=STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(timeout=STOP_TIMEOUT)
+
+    def _kill_children(self) -> None:
+        """Kill what lives in the daemon's mount namespaces but the daemon itself."""
+        daemon = self._process.pid if self._process is not None else None
+        descriptors: list[int] = []
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdecimal() or int(entry.name) == daemon:
+                continue
+            # The descriptor is taken before the check, so that a reused id is never signalled.
+            with contextlib.suppress(OSError):
+                descriptor = os.pidfd_open(int(entry.name))
+                descriptors.append(descriptor)
+                if _mount_namespace(int(entry.name)) in self._mount_namespaces:
+                    signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _mount_namespace(pid: int) -> str:
+    return str(Path(f"/proc/{pid}/ns/mnt").readlink())
+
+
+def _accepts(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        try:
+            client.connect(str(path))
+        except OSError:
+            return False
+    return True
+
+
+def _run_client(command: list[str], timeout: float) -> str:
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=timeout,
+            check=False,
+            env={**os.environ, "LC_ALL": "C.UTF-8"},
+        )
+    except subprocess.TimeoutExpired as exc:
+        raise VirshFailed(f"{' '.join(command)}: no answer within {timeout:.0f} s") from exc
+    if done.returncode != 0:
+        message = done.stderr.decode(errors="replace").strip()
+        raise VirshFailed(f"{' '.join(command)}: {message}")
+    return done.stdout.decode(errors="surrogateescape")
+
+
+def _render_config(values: Mapping[str, ConfigValue]) -> str:
+    return "".join(f"{key} = {_render_value(value)}\n" for key, value in values.items())
+
+
+def _render_value(value: ConfigValue) -> str:
+    if isinstance(value, int):
+        return str(int(value))
+    if isinstance(value, str):
+        return f'"{value}"'
+    return "[" + ", ".join(f'"{item}"' for item in value) + "]"
