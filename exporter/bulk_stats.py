@@ -57,6 +57,8 @@ OCCUPIED_MILLISECONDS = 200
 BUSY_PAUSE_SECONDS = 0.05
 """How long another client holds a domain's job for a moment."""
 
+LONGEST_WAIT_SECONDS = 0.25
+
 MONITOR_FREE = DomainStatsTypes.STATE | DomainStatsTypes.INTERFACE
 """Groups that the daemon answers without asking the domain's QEMU."""
 NEEDS_IMAGE = DomainStatsTypes.BLOCK
@@ -128,14 +130,14 @@ class BulkStats:
         self.flags = ConnectGetAllDomainStatsFlags.NOWAIT
         self.usual_seconds: float | None = None
         """What a call for a chunk takes; None until one was seen."""
-        self._left_behind: list[_Request] = []
+        self.left_behind: list[_Request] = []
         self._whole_though_short: dict[uuid.UUID, object] = {}
 
     @property
     def stuck_calls(self) -> int:
         """Calls that the exporter waits for no longer and the daemon still works on."""
-        self._left_behind = [one for one in self._left_behind if not one.call.done]
-        return len(self._left_behind)
+        self.left_behind = [one for one in self.left_behind if not one.call.done]
+        return len(self.left_behind)
 
     async def collect(self, stats: DomainStatsTypes, deadline: Deadline) -> Collected:
         """Raises LibvirtRPCError where not even the list of domains is to be had."""
@@ -143,7 +145,7 @@ class BulkStats:
         try:
             await collection.run()
         finally:
-            self._left_behind += collection.leave_behind()
+            self.left_behind += collection.leave_behind()
         collected = collection.collected
         collected.stuck = self.stuck_calls
         for connection in self.lanes.lanes:
@@ -165,20 +167,20 @@ class BulkStats:
     def outstanding_for(self, domain: Domain, *kinds: _Kind) -> bool:
         return any(
             one.kind in kinds and not one.call.done and domain in one.domains
-            for one in self._left_behind
+            for one in self.left_behind
         )
 
     def suspects(self) -> set[uuid.UUID]:
         """Domains of calls that were left behind: one of each call hangs."""
         return {
             domain.uuid
-            for one in self._left_behind
+            for one in self.left_behind
             if not one.call.done and one.kind is not _Kind.LIST
             for domain in one.domains
         }
 
     def is_left_behind(self, kind: _Kind) -> bool:
-        return any(one.kind is kind and not one.call.done for one in self._left_behind)
+        return any(one.kind is kind and not one.call.done for one in self.left_behind)
 
     def learn(self, seconds: float) -> None:
         """Takes a chunk's time into the usual one."""
@@ -227,8 +229,7 @@ class _Collection:
         self._bulk = bulk
         self._stats = stats
         self._deadline = deadline
-        reserve = min(RESERVE_SECONDS, RESERVE_SHARE * deadline.remaining())
-        self._soft = Deadline(deadline.at - reserve, deadline.clock)
+        self._reserve = min(RESERVE_SECONDS, RESERVE_SHARE * deadline.remaining())
         self._queue: deque[_Work] = deque()
         self._open: dict[asyncio.Future[Any], _Request] = {}
         self._failed: set[uuid.UUID] = set()
@@ -251,10 +252,15 @@ class _Collection:
         for domain in running:
             if domain.uuid in suspects:
                 await self._ask_again(domain)
-        await self._work(self._soft)
+        await self._work(self._reserve)
         await self._ask_short_ones(suspects)
         await self._ask_cheaply()
         self._settle(suspects)
+
+    @property
+    def _soft(self) -> Deadline:
+        """When to stop waiting for full statistics."""
+        return Deadline(self._deadline.at - self._reserve, self._deadline.clock)
 
     async def _ask_again(self, domain: Domain) -> None:
         """Queues a suspect by itself, unless such a call already waits and would only wait beside it."""
@@ -295,7 +301,7 @@ class _Collection:
 
     def _longest_wait(self, kind: _Kind) -> float:
         now = self._deadline.clock()
-        return max(now - one.call.started for one in self._bulk._left_behind if one.kind is kind)
+        return max(now - one.call.started for one in self._bulk.left_behind if one.kind is kind)
 
     # Which connection, and how many calls on it.
 
@@ -342,21 +348,23 @@ class _Collection:
 
     # The pipeline.
 
-    async def _work(self, until: Deadline) -> None:
-        """Until everything is answered or told to be stuck, or until the deadline."""
-        while not until.expired:
+    async def _work(self, reserve: float) -> None:
+        """Until everything is answered or told to be stuck, or until `reserve` before the deadline."""
+        while (left := self._deadline.remaining() - reserve) > 0:
             await self._launch()
             waiting = [one for one in self._open.values() if not one.is_slow]
             if not waiting:
                 return
-            due = min(one.overdue_at for one in waiting)
-            timeout = min(until.remaining(), max(0.0, due - until.clock()))
+            now = self._deadline.clock()
+            due = min(one.overdue_at for one in waiting) - now
+            # The deadline may be brought forward meanwhile.
+            timeout = min(left, max(0.0, due), LONGEST_WAIT_SECONDS)
             done, _ = await asyncio.wait(
                 self._open, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
             )
             for future in done:
                 self._answered(self._open.pop(future))
-            now = until.clock()
+            now = self._deadline.clock()
             for request in [one for one in self._open.values() if one.overdue_at <= now]:
                 await self._overdue(request)
 
@@ -405,7 +413,9 @@ class _Collection:
         if isinstance(error, NoSupport):
             raise error
         if isinstance(error, InvalidArgument) and self._bulk.flags:
-            logger.warning("the daemon knows no NOWAIT: a busy domain will be waited for (%s)", error)
+            logger.warning(
+                "the daemon knows no NOWAIT: a busy domain will be waited for (%s)", error
+            )
             self._bulk.flags = ConnectGetAllDomainStatsFlags(0)
             self._queue.appendleft(_Work(request.kind, request.domains))
         elif len(request.domains) > 1:
@@ -434,17 +444,14 @@ class _Collection:
 
     def _probe(self, connection: Connection, domain: Domain, about: _Request | None) -> None:
         """Asks whether the domain's monitor hangs; the answer never waits for the monitor."""
-        if any(
-            one.kind is _Kind.PROBE and domain in one.domains for one in self._open.values()
-        ):
+        if any(one.kind is _Kind.PROBE and domain in one.domains for one in self._open.values()):
             return
         call = connection.start_domain_get_control_info(domain)
         self._track(_Kind.PROBE, (domain,), call, connection, about)
 
     def _probed(self, probe: _Request, reply: Any) -> None:
         occupied = (
-            reply.state == DomainControlState.OCCUPIED
-            and reply.state_time >= OCCUPIED_MILLISECONDS
+            reply.state == DomainControlState.OCCUPIED and reply.state_time >= OCCUPIED_MILLISECONDS
         )
         if not occupied:
             return
@@ -481,7 +488,7 @@ class _Collection:
         size = chunk_size(len(short), self._bulk.parallel)
         domains = [record.domain for record in short]
         self._queue += [_Work(_Kind.CHUNK, chunk) for chunk in chunked(domains, size)]
-        await self._work(self._soft)
+        await self._work(self._reserve)
         for record in short:
             again = self.collected.records[record.domain.uuid]
             if again is not record and again.layout is record.layout:
@@ -499,10 +506,8 @@ class _Collection:
             and domain.uuid not in asked
             and not self._bulk.outstanding_for(domain, _Kind.CHEAP)
         ]
-        self._queue += [
-            _Work(_Kind.CHEAP, chunk) for chunk in chunked(absent, INACTIVE_CHUNK)
-        ]
-        await self._work(self._deadline)
+        self._queue += [_Work(_Kind.CHEAP, chunk) for chunk in chunked(absent, INACTIVE_CHUNK)]
+        await self._work(0.0)
 
     def _in_open_calls(self, *kinds: _Kind) -> set[uuid.UUID]:
         return {

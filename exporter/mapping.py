@@ -119,7 +119,7 @@ class Plan:
         )
 
     def guards_hold(self, values: Values) -> bool:
-        return all([guard.check(values) is guard.expected for guard in self.guards])
+        return all(guard.check(values) is guard.expected for guard in self.guards)
 
     def slots_of(self, record: DomainStats, hypervisor: str) -> tuple[str, ...]:
         """What the slots of the labels are for this record."""
@@ -327,11 +327,11 @@ class _Planner:
 
     def _find_labels(self, parts: dict[str, str]) -> PlannedLabels | None:
         labels: list[tuple[str, str | Slot]] = [("domain", DOMAIN), ("uuid", UUID)]
-        for part in parts:
+        for part, token in parts.items():
             if part == BIN:
                 continue
             for label, pattern in self._mapping.instances[part].labels:
-                value = parts[part] if pattern is None else self._text(_filled(pattern, parts))
+                value = token if pattern is None else self._text(_filled(pattern, parts))
                 if value is None:
                     return None
                 labels.append((label, value))
@@ -354,7 +354,9 @@ class _Planner:
                 present = self._number(field.index)
                 for member in row.enum:
                     yield Series(
-                        family, (*labels, (row.label, member.label)), constant=int(member == present)
+                        family,
+                        (*labels, (row.label, member.label)),
+                        constant=int(member == present),
                     )
                 if present not in set(row.enum):
                     yield Series(
@@ -373,9 +375,7 @@ class _Planner:
             self._guards.append(Guard(is_zero, expected=zero))
             if zero:
                 return
-        yield Series(
-            self._mapping.family(row.metric), (*labels, *row.labels), (index,), row.scale
-        )
+        yield Series(self._mapping.family(row.metric), (*labels, *row.labels), (index,), row.scale)
 
     def _reason(self, row: StateReason, index: int, labels: PlannedLabels) -> Iterator[Series]:
         position = self._shape.positions.get(row.state_field)
@@ -428,8 +428,7 @@ def _adds_up(counts: tuple[int, ...], total: int, values: Values) -> bool:
 def _filled(pattern: str, parts: dict[str, str]) -> str:
     """The pattern with the varying parts put in."""
     return ".".join(
-        parts[token.strip("<>")] if token.startswith("<") else token
-        for token in pattern.split(".")
+        parts[token.strip("<>")] if token.startswith("<") else token for token in pattern.split(".")
     )
 
 

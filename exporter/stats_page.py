@@ -19,8 +19,8 @@ from exporter.mapping import Mapping, Plan, Series, Slot, Values
 from exporter.metrics.rows import Family, Scale
 from libvirt_rpc.enums import TypedParameterType
 from libvirt_rpc.protocol.domain_stats import DomainStats, Layout
-from libvirt_rpc.protocol.types import Domain
 from libvirt_rpc.protocol.typed_params import TypedValue
+from libvirt_rpc.protocol.types import Domain
 
 Lines = list[tuple[Family, bytes]]
 
@@ -62,8 +62,8 @@ class _Hole:
         divisor, multiplier = self.scale.divisor, self.scale.multiplier
         if divisor != 1:
             filling: list[object] = [None] * (2 * len(values))
-            filling[0::2] = [value // divisor for value in values]  # type: ignore[operator]
-            filling[1::2] = [value % divisor for value in values]  # type: ignore[operator]
+            filling[0::2] = [value // divisor for value in values]  # type: ignore[operator]  # numbers
+            filling[1::2] = [value % divisor for value in values]
             return filling
         if multiplier != 1:
             return [value * multiplier for value in values]

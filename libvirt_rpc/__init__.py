@@ -5,6 +5,7 @@ from libvirt_rpc.deadline import Deadline
 from libvirt_rpc.protocol.domain_stats import DomainStats, Layout
 from libvirt_rpc.protocol.types import Domain
 from libvirt_rpc.session import Keepalive
+from libvirt_rpc.version import __version__
 
 __all__ = [
     "Connection",
@@ -16,5 +17,3 @@ __all__ = [
     "__version__",
     "connect",
 ]
-
-__version__ = "0.1.0"

@@ -6,7 +6,6 @@ libvirt_rpc.errors. Nothing here changes anything on the hypervisor.
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Awaitable, Callable, Generator, Iterable
 from types import TracebackType
@@ -22,7 +21,6 @@ from libvirt_rpc.enums import (
     DomainStatsTypes,
     DomainXMLFlags,
 )
-from libvirt_rpc.errors import ConnectFailed
 from libvirt_rpc.protocol import procedures as p
 from libvirt_rpc.protocol import types as t
 from libvirt_rpc.protocol.domain_stats import DomainStats, DomainStatsDecoder
@@ -135,9 +133,7 @@ class Connection:
     ) -> Call[tuple[DomainStats, ...]]:
         """Sends the call and gives it without waiting, for callers that keep several in flight."""
         args = _stats_args(domains, stats, flags)
-        return self.session.start(
-            p.CONNECT_GET_ALL_DOMAIN_STATS, args, decode=self._stats.decode
-        )
+        return self.session.start(p.CONNECT_GET_ALL_DOMAIN_STATS, args, decode=self._stats.decode)
 
     def start_list_all_domains(
         self, flags: ConnectListAllDomainsFlags = ConnectListAllDomainsFlags(0)
@@ -220,7 +216,7 @@ def connect(
     observe: Callable[[CallObservation], None] | None = None,
     dial: Dial = dial,
 ) -> Connecting:
-    """Connects to a libvirt daemon: `async with connect("qemu:///system") as connection`.
+    """Opens a connection to a daemon: `async with libvirt_rpc.connect("qemu:///system") as c`.
 
     Without `uri`, LIBVIRT_DEFAULT_URI, then libvirt.conf's uri_default, then qemu:///system. `timeout`, in
     seconds, is for connecting as a whole, and for each later call that has no deadline of its own. Raises

@@ -1,20 +1,20 @@
 """Everything that can go wrong with a libvirt connection, one exception a kind of fault.
 
-    LibvirtRPCError
-    ├── InvalidURI              the caller's URI cannot be used
-    ├── TransportError          the way to the daemon
-    │   ├── ConnectFailed       it could not be reached; every address that was tried, with its reason
-    │   └── SessionClosed       it was reached and is gone
-    ├── CallTimeout             no reply within the caller's deadline
-    ├── AuthenticationFailed    the daemon did not let us in, or asks for what we cannot give
-    ├── ProtocolError           the peer broke the protocol (or is no libvirt daemon)
-    │   ├── DecodeError         bytes that do not decode
-    │   ├── FrameTooLarge       a length word above the protocol's limit
-    │   ├── FrameTooShort       a length word below the header's size
-    │   └── UnexpectedMessage   a well-formed message that nobody asked for
-    ├── EncodeError             a value that the wire cannot carry
-    ├── TraceError              a trace that cannot be written, read or served
-    └── RemoteError             the daemon refused the call; subclasses by error code
+LibvirtRPCError
+├── InvalidURI              the caller's URI cannot be used
+├── TransportError          the way to the daemon
+│   ├── ConnectFailed       it could not be reached; every address that was tried, with its reason
+│   └── SessionClosed       it was reached and is gone
+├── CallTimeout             no reply within the caller's deadline
+├── AuthenticationFailed    the daemon did not let us in, or asks for what we cannot give
+├── ProtocolError           the peer broke the protocol (or is no libvirt daemon)
+│   ├── DecodeError         bytes that do not decode
+│   ├── FrameTooLarge       a length word above the protocol's limit
+│   ├── FrameTooShort       a length word below the header's size
+│   └── UnexpectedMessage   a well-formed message that nobody asked for
+├── EncodeError             a value that the wire cannot carry
+├── TraceError              a trace that cannot be written, read or served
+└── RemoteError             the daemon refused the call; subclasses by error code
 """
 
 from __future__ import annotations
@@ -222,7 +222,14 @@ class RemoteError(LibvirtRPCError):
     """
 
     def __init__(
-        self, code: int, domain: int, level: int, message: str, *, int1: int = -1, procedure: str = ""
+        self,
+        code: int,
+        domain: int,
+        level: int,
+        message: str,
+        *,
+        int1: int = -1,
+        procedure: str = "",
     ) -> None:
         super().__init__(code, domain, level, message)
         self.code = code

@@ -44,6 +44,7 @@ logger = logging.getLogger(__name__)
 
 DAEMON_REQUEST_SLOTS = 5
 """libvirtd's max_client_requests: with so many calls unanswered it does not even read our pings."""
+_CLOSED_HERE = "closed by this side"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +126,15 @@ class Session(asyncio.Protocol):
 
     def eof_received(self) -> None:
         cut = " in the middle of a packet" if self.client.mid_frame else ""
-        self.fail(SessionClosed(f"the daemon closed it{cut}"))
+        self.fail(SessionClosed(f"{self._who_closed()}{cut}"))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.fail(SessionClosed(str(exc) if exc else "the daemon closed it"), cause=exc)
+        self.fail(SessionClosed(str(exc) if exc else self._who_closed()), cause=exc)
         self._closed.set()
+
+    def _who_closed(self) -> str:
+        # After the farewell it is chance which side closes first.
+        return _CLOSED_HERE if self.client.phase is Phase.CLOSING else "the daemon closed it"
 
     # What the package calls.
 
@@ -159,7 +164,7 @@ class Session(asyncio.Protocol):
         if self._error is not None:
             raise self._closed_error()
         if self.client.phase is Phase.CLOSING:
-            raise SessionClosed("closed by this side")
+            raise SessionClosed(_CLOSED_HERE)
         assert self._transport is not None
         serial, frame = self.client.call(procedure, args, decode)
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -224,7 +229,7 @@ class Session(asyncio.Protocol):
         if self._error is None and self.client.phase is Phase.OPEN:
             with contextlib.suppress(LibvirtRPCError):
                 await self.call(CONNECT_CLOSE, None, deadline=deadline)
-        self.fail(SessionClosed("closed by this side"))
+        self.fail(SessionClosed(_CLOSED_HERE))
         await self._closed.wait()
 
     async def wait_closed(self) -> LibvirtRPCError:
@@ -307,7 +312,9 @@ class Session(asyncio.Protocol):
             # Silence says nothing here; start to count when the daemon reads again.
             self._last_received = now
         elif silence >= interval * count:
-            self.fail(SessionClosed(f"no sign of life for {silence:.1f} s ({count} keepalive intervals)"))
+            self.fail(
+                SessionClosed(f"no sign of life for {silence:.1f} s ({count} keepalive intervals)")
+            )
             return
         elif now - max(self._last_received, self._last_ping) >= interval:
             self._last_ping = now

@@ -162,7 +162,7 @@ def _parse(text: str) -> ConnectionURI:
     driver, transport = _transport(scheme, host)
     if transport is Transport.UNIX and port is not None:
         raise _Refusal("a port needs a host: write driver://host:port/path")
-    if host is not None and "@" in raw_path:
+    if match["authority"] and "@" in raw_path:
         # Else part of a user's name or password with an unescaped slash would pass for the path.
         raise _Refusal("an @ follows the path's first slash: write %2F for a / in the user's name")
     if host in {"system", "session"} and not path:

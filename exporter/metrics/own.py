@@ -3,7 +3,7 @@
 Data only: the names, types and labels; what fills them in stands where the value is known.
 """
 
-from exporter.metrics.instances import DOMAIN_LABELS
+from exporter.metrics.instances import DOMAIN_LABELS, INSTANCE_LABELS
 from exporter.metrics.rows import COUNTER, GAUGE, HISTOGRAM, Family
 
 DOMAIN_UPTIME = Family(
@@ -24,7 +24,7 @@ DOMAIN_STATS_TIMED_OUT = Family(
     "libvirt_domain_stats_timed_out",
     GAUGE,
     "Whether the domain's statistics missed the deadline of the scrape: 1 missed, 0 not.",
-    DOMAIN_LABELS,
+    INSTANCE_LABELS,
 )
 
 BUILD_INFO = Family(

@@ -42,10 +42,12 @@ class Phase(Enum):
 _AUTHENTICATION = {66, 67, 68, 69, 70}
 ALLOWED: dict[Phase, Callable[[int], bool]] = {
     Phase.CONNECTED: lambda number: number in _AUTHENTICATION,
-    Phase.AUTHENTICATED: lambda number: number
-    in (procedures.CONNECT_OPEN.number, procedures.CONNECT_SUPPORTS_FEATURE.number),
-    Phase.OPEN: lambda number: number not in _AUTHENTICATION
-    and number != procedures.CONNECT_OPEN.number,
+    Phase.AUTHENTICATED: lambda number: (
+        number in (procedures.CONNECT_OPEN.number, procedures.CONNECT_SUPPORTS_FEATURE.number)
+    ),
+    Phase.OPEN: lambda number: (
+        number not in _AUTHENTICATION and number != procedures.CONNECT_OPEN.number
+    ),
     Phase.CLOSING: lambda _: False,
 }
 ONE_AT_A_TIME = frozenset({Phase.CONNECTED, Phase.AUTHENTICATED})
@@ -141,7 +143,9 @@ class Client:
         `decode` reads the reply's payload in place of the procedure's own codec. Raises EncodeError.
         """
         assert ALLOWED[self.phase](procedure.number), f"{procedure.name} in {self.phase.name}"
-        assert not (self._outstanding and self.phase in ONE_AT_A_TIME), "handshake calls go one by one"
+        assert not (self._outstanding and self.phase in ONE_AT_A_TIME), (
+            "handshake calls go one by one"
+        )
         frame = Frame(
             procedure.program,
             PROGRAM_VERSION,

@@ -80,7 +80,7 @@ class Void(Codec[None]):
     def encode(self, value: None, packer: xdrlib3.Packer) -> None:
         pass
 
-    def decode(self, reader: Reader) -> None:
+    def decode(self, reader: Reader) -> None:  # noqa: ARG002
         return None
 
 
@@ -92,10 +92,10 @@ class Integer(Codec[int]):
         self.signed = signed
         self.minimum = -(1 << (bits - 1)) if signed else 0
         self.maximum = (1 << (bits - 1 if signed else bits)) - 1
-        self.minimum_size = 8 if bits == 64 else 4  # noqa: PLR2004
+        self.minimum_size = 8 if bits == 64 else 4
         self._pack: Callable[[xdrlib3.Packer, int], None]
         self._unpack: Callable[[Reader], int]
-        if bits == 64:  # noqa: PLR2004
+        if bits == 64:
             self._pack = xdrlib3.Packer.pack_hyper if signed else xdrlib3.Packer.pack_uhyper
             self._unpack = Reader.unpack_hyper if signed else Reader.unpack_uhyper
         else:
@@ -262,7 +262,9 @@ class Optional(Codec[T | None]):
     def decode(self, reader: Reader) -> T | None:
         flag = reader.unpack_uint()
         if flag > 1:
-            raise DecodeError(f"{flag} where 0 or 1 says whether a value follows", reader.get_position())
+            raise DecodeError(
+                f"{flag} where 0 or 1 says whether a value follows", reader.get_position()
+            )
         return self.item.decode(reader) if flag else None
 
 

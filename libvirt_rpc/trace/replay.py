@@ -372,5 +372,4 @@ async def serve_replay(
         for connection in connections:
             if connection.transport is not None:
                 connection.transport.abort()
-        await server.wait_closed()
         Path(path).unlink(missing_ok=True)  # noqa: ASYNC240  # does not block

@@ -30,7 +30,7 @@ _REASONS = {
 async def connect_unix(
     target: str, paths: Sequence[str], factory: Callable[[], P], deadline: Deadline
 ) -> P:
-    """Connects to the first path that works. Raises ConnectFailed with every attempt and its reason."""
+    """Connects to the first path that works. Raises ConnectFailed with every attempt's reason."""
     loop = asyncio.get_running_loop()
     attempts = []
     for path in paths:

@@ -97,6 +97,10 @@ def test_transport_and_address_follow_libvirts_rules(
     assert uri.is_local == (transport is Transport.UNIX)
 
 
+def test_a_local_path_may_have_an_at_sign() -> None:
+    assert parse_uri("test:///home/a@b.xml").path == "/home/a@b.xml"
+
+
 def test_scheme_and_driver_are_as_written_and_the_path_is_decoded() -> None:
     uri = parse_uri("Test+UNIX:///a%20b/%C3%A9")
     assert (uri.scheme, uri.driver, uri.path) == ("Test+UNIX", "Test", "/a b/é")
@@ -130,6 +134,11 @@ def test_a_redacted_uri_parses_to_the_same_address(text: str) -> None:
         uri.port,
         uri.path,
     )
+
+
+def test_a_name_parameter_stays_out_of_the_repr() -> None:
+    # It may be a whole URI, with a user of its own.
+    assert "alice" not in repr(parse_uri("qemu:///system?name=qemu://alice@h/").parameters)
 
 
 # Parameters
@@ -316,6 +325,7 @@ REFUSED = {
     "qemu+ssh://-v/system": "begins with no '-'",
     "qemu+ssh://a@b@h/system": "%40",
     "qemu+ssh://a/b@h/system": "%2F",
+    "qemu://a@/b@h/system": "%2F",
     "qemu://system": "write qemu:///system",
     "qemu+ssh://session": "write qemu:///session",
 }

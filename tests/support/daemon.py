@@ -1,7 +1,7 @@
 """A scripted daemon: a real unix socket behind which a table says how each call is answered.
 
-It takes the frames of its clients apart, notes them and lets the script answer: properly, never, late,
-out of order, with garbage, or by closing. What a test wants to do by itself it does through `Peer`.
+It notes the frames of its clients and lets the script answer: properly, never, late, out of order,
+with garbage, or by closing. What a test wants to do by itself it does through `Peer`.
 """
 
 from __future__ import annotations
@@ -168,7 +168,10 @@ HANDSHAKE: Answers = {
 """What a daemon without authentication does at the beginning and at the end."""
 
 
-def by_table(answers: Answers, *, on_ping: Answer = sends(PONG)) -> Script:
+_PONGS = sends(PONG)
+
+
+def by_table(answers: Answers, *, on_ping: Answer = _PONGS) -> Script:
     """The script that answers by procedure, and refuses what the table does not have."""
 
     def script(peer: Peer, frame: Frame) -> None:
@@ -195,7 +198,7 @@ class _Listening:
 
 
 class ScriptedDaemon:
-    """`async with` it: it listens at `path`, and `uri` leads there. `peers` are the clients so far."""
+    """`async with` it: it listens at `path`; `uri` leads there. `peers` are its clients so far."""
 
     def __init__(self, script: Script | None = None) -> None:
         self.script = script or by_table(HANDSHAKE)

@@ -74,6 +74,17 @@ class NovaMetadata:
     image_uuid: uuid.UUID | None = None
 
 
+EXAMPLE_NOVA_METADATA = NovaMetadata(
+    name="billing-worker-3",
+    flavor="m1.tiny",
+    user="alice",
+    project="billing",
+    user_uuid=uuid.UUID("9fe8d6a1-3b0a-4d7f-8a55-0c1f5c9f4b11"),
+    project_uuid=uuid.UUID("3c2f0f3e-62a1-4e0e-9d0b-7a4a1d2d7c55"),
+    image_uuid=uuid.UUID("c0a1b2c3-0d4e-4f56-8a7b-9c0d1e2f3a4b"),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class KernelBoot:
     """Direct boot of a kernel; `console` receives what the guest says on its serial port."""

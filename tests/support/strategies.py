@@ -1,4 +1,4 @@
-"""Hypothesis strategies derived from the codecs: what a codec can write is drawn from its declaration."""
+"""Hypothesis strategies derived from the codecs: their declarations say what they can write."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def values_of(kind: xdr.Codec[T] | type[T]) -> st.SearchStrategy[T]:
     codec = xdr.codec_of(kind)
     for family, strategy in _BY_CLASS.items():
         if isinstance(codec, family):
-            return cast(st.SearchStrategy[T], strategy(codec))
+            return cast("st.SearchStrategy[T]", strategy(codec))
     raise TypeError(f"no strategy is declared for {type(codec).__name__}")
 
 
@@ -43,7 +43,7 @@ def _doubles(_: xdr.Double) -> st.SearchStrategy[float]:
         [0, 1 << 63, 0x7FF0 << 48, 0xFFF0 << 48, 0x7FF8 << 48, 0xFFF8 << 48, (0x7FF8 << 48) + 1]
     )
     patterns = special | st.integers(0, 2**64 - 1)
-    return patterns.map(lambda bits: cast(float, struct.unpack(">d", bits.to_bytes(8))[0]))
+    return patterns.map(lambda bits: cast("float", struct.unpack(">d", bits.to_bytes(8))[0]))
 
 
 def _bytes(maximum: int) -> st.SearchStrategy[bytes]:
@@ -77,7 +77,7 @@ def _typed_parameters(_: TypedParameterCodec) -> st.SearchStrategy[TypedParamete
                 TypedParameter,
                 values_of(xdr.STRING),
                 st.just(TypedParameterType(number)),
-                values_of(cast(xdr.Codec[Any], codec)),
+                values_of(cast("xdr.Codec[Any]", codec)),
             )
             for number, codec in VALUE_CODECS.items()
         ]
@@ -104,7 +104,7 @@ _BY_CLASS: dict[type[xdr.Codec[Any]], Callable[[Any], st.SearchStrategy[Any]]] =
 
 
 def mutated(draw: st.DrawFn, raw: bytes) -> bytes:
-    """`raw` with a few bytes changed, put in, taken out or cut off: most of it stays what it was."""
+    """`raw` with a few bytes changed, put in, taken out or cut off; most of it stays."""
     result = bytearray(raw)
     for _ in range(draw(st.integers(1, 3))):
         position = draw(st.integers(0, max(0, len(result) - 1)))

@@ -1,7 +1,7 @@
-"""Tests that wait without waiting: a loop whose clock jumps to the next timer when nothing else happens.
+"""Tests that wait without waiting: a loop whose clock jumps to the next timer when it is idle.
 
-Sockets are real; what was written to one is there to be read at once, so the loop is idle only when all
-of it was. A test that would wait for ever fails at once.
+Sockets are real; what was written to one is there to be read at once, so the loop is idle only when
+all of it was. A test that would wait for ever fails at once.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class _ImpatientSelector(selectors.SelectSelector):
 def in_virtual_time(
     test: Callable[[VirtualClock], Coroutine[Any, Any, None]],
 ) -> Callable[[], None]:
-    """Makes a test of a coroutine function that takes the clock; the loop's timers go by that clock."""
+    """Makes a test of a coroutine function; the loop's timers go by the clock that it gets."""
 
     def run() -> None:
         clock = VirtualClock()

@@ -16,7 +16,7 @@ from libvirt_rpc.enums import TypedParameterType as Type
 from libvirt_rpc.errors import DecodeError
 from libvirt_rpc.protocol import xdr
 from libvirt_rpc.protocol.domain_stats import DomainStats, DomainStatsDecoder
-from libvirt_rpc.protocol.typed_params import TYPED_PARAMETER, TypedParameter
+from libvirt_rpc.protocol.typed_params import TYPED_PARAMETER, VALUE_CODECS, TypedParameter
 from libvirt_rpc.protocol.types import (
     ConnectGetAllDomainStatsReply,
     Domain,
@@ -73,9 +73,7 @@ def _other_values(draw: st.DrawFn, records: list[DomainStatsRecord]) -> None:
         params = tuple(
             replace(
                 one,
-                value=draw(
-                    values_of(TYPED_PARAMETER).filter(lambda p, t=one.type: p.type == t)
-                ).value,
+                value=draw(values_of(VALUE_CODECS[one.type])),
             )
             if draw(st.booleans())
             else one

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tracemalloc
 
 import pytest
@@ -49,11 +50,11 @@ def decode(portions: list[bytes]) -> Outcome:
 
 
 def decode_three_ways(stream: bytes, cuts: list[int]) -> Outcome:
-    """What the stream gives whole; byte by byte, cut anywhere and with more behind it must agree."""
+    """What the stream gives whole; byte by byte, cut anywhere, with more behind it must agree."""
     whole = decode([stream])
     assert decode([bytes([byte]) for byte in stream]) == whole
     edges = [0, *sorted(cut % (len(stream) + 1) for cut in cuts), len(stream)]
-    assert decode([stream[a:b] for a, b in zip(edges, edges[1:], strict=False)]) == whole
+    assert decode([stream[a:b] for a, b in itertools.pairwise(edges)]) == whole
     frames, error, held = whole
     if not error and not held:
         begun = Frame(Program.REMOTE, 1, 3, MessageType.REPLY, 9).encode()[:-1]

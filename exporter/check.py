@@ -1,0 +1,99 @@
+"""`check`: connects step by step and says what works, what does not, and what to do about it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from exporter.application import collectors_of
+from exporter.config import Config
+from exporter.hypervisor import identify, render_version
+from exporter.metrics import GROUPS
+from libvirt_rpc import libvirt_conf
+from libvirt_rpc.connection import Connection, connect
+from libvirt_rpc.enums import ConnectGetAllDomainStatsFlags, DomainStatsTypes
+from libvirt_rpc.errors import (
+    AuthenticationFailed,
+    ConnectFailed,
+    InvalidURI,
+    LibvirtRPCError,
+    RemoteError,
+)
+from libvirt_rpc.uri import parse_uri, resolve_uri
+
+Say = Callable[[str], None]
+
+
+async def check(config: Config, say: Say) -> int:
+    """Exit status 0 where everything that is enabled works, else 1."""
+    libvirt = config.libvirt
+    try:
+        uri = parse_uri(resolve_uri(libvirt.uri, os.environ, libvirt_conf.load(os.environ)))
+    except LibvirtRPCError as exc:
+        say(f"FAIL  uri             {exc}")
+        return 1
+    say(f"ok    uri             {uri.redacted}")
+    try:
+        connection = await connect(
+            libvirt.uri, read_only=libvirt.read_only, timeout=libvirt.timeout_seconds
+        )
+    except LibvirtRPCError as exc:
+        say(f"FAIL  {_step(exc):<15} {exc}")
+        return 1
+    async with connection:
+        for step in ("socket", "authentication", "open"):
+            say(f"ok    {step}")
+        return await _check_open(connection, config, say)
+
+
+def _step(error: LibvirtRPCError) -> str:
+    match error:
+        case InvalidURI():
+            return "uri"
+        case ConnectFailed():
+            return "socket"
+        case AuthenticationFailed():
+            return "authentication"
+        case _:
+            return "open"
+
+
+async def _check_open(connection: Connection, config: Config, say: Say) -> int:
+    try:
+        identity = await identify(connection)
+        domains = await connection.list_all_domains()
+    except LibvirtRPCError as exc:
+        say(f"FAIL  versions        {exc}")
+        return 1
+    versions = (
+        f"libvirt {render_version(identity.lib_version) or 'unknown'}, "
+        f"{identity.type} {render_version(identity.version) or 'unknown'}, host {identity.hostname}"
+    )
+    say(f"ok    versions        {versions}")
+    active = sum(domain.id != -1 for domain in domains)
+    say(f"ok    domains         {active} active, {len(domains) - active} inactive")
+    enabled = collectors_of(config.collectors)
+    results = [
+        await _check_collector(connection, group.collector, group.stats, say)
+        for group in GROUPS
+        if group.collector in enabled
+    ]
+    return 0 if all(results) else 1
+
+
+async def _check_collector(
+    connection: Connection, name: str, stats: DomainStatsTypes, say: Say
+) -> bool:
+    label = f"{name} ({stats.name or int(stats)})".lower()
+    flags = ConnectGetAllDomainStatsFlags.NOWAIT | ConnectGetAllDomainStatsFlags.ENFORCE_STATS
+    try:
+        records = await connection.get_all_domain_stats((), stats, flags)
+    except RemoteError as exc:
+        say(f"FAIL  {label:<30} {exc}")
+        return False
+    except LibvirtRPCError as exc:
+        say(f"FAIL  {label:<30} {exc}; a domain that hangs may be the cause")
+        return False
+    fields = sum(len(record.values) for record in records)
+    say(f"ok    {label:<30} {fields} fields of {len(records)} domains")
+    return True

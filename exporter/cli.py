@@ -1,0 +1,222 @@
+"""The command line: `libvirt-exporter [FLAGS] [serve|scrape|check|record|replay|demo|metrics]`.
+
+Without a subcommand it serves. Exit status: 0, 1 where the hypervisor cannot be reached or a check
+fails, 2 for a mistake in flags, variables or the configuration file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Coroutine
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from exporter import __version__, catalogue
+from exporter.application import Application
+from exporter.check import check
+from exporter.config import (
+    CONFIG_FILE,
+    SETTINGS,
+    Config,
+    ConfigError,
+    ListenAddress,
+    Setting,
+    expand_boolean_flags,
+    load,
+    parse_duration,
+)
+from exporter.exposition import Format
+from exporter.logs import configure
+from exporter.recording import record
+from libvirt_rpc.errors import LibvirtRPCError
+from libvirt_rpc.trace.format import load_trace
+from libvirt_rpc.trace.replay import Replayer
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+logger = logging.getLogger(__name__)
+
+DEMO_ADDRESS = ListenAddress("127.0.0.1", 9177)
+
+
+def _option(setting: Setting) -> Callable[[F], F]:
+    shown = f"{setting.help} [default: {setting.default}]" if setting.default else setting.help
+    return click.option(
+        setting.flag,
+        setting.parameter,
+        metavar=setting.kind.metavar,
+        multiple=setting.kind.is_repeatable,
+        help=shown,
+    )
+
+
+def _all_options(function: F) -> F:
+    for setting in reversed((CONFIG_FILE, *SETTINGS)):
+        function = _option(setting)(function)
+    return function
+
+
+class _Options:
+    """The flags of the group and those of a subcommand; the subcommand's count where both are given."""
+
+    def __init__(self, flags: dict[str, Any]) -> None:
+        self.flags = flags
+
+    def config(self, own: dict[str, Any], **defaults: object) -> Config:
+        """Raises ConfigError."""
+        flags = {**self.flags, **{key: value for key, value in own.items() if value}}
+        given = {setting.key: flags.get(setting.parameter) for setting in SETTINGS}
+        for key, value in defaults.items():
+            setting = next(one for one in SETTINGS if one.parameter == key)
+            if not given[setting.key] and not os.environ.get(setting.environment):
+                given[setting.key] = value
+        path = flags.get(CONFIG_FILE.parameter)
+        config = load(Path(path) if path else None, flags=given, environ=os.environ)
+        configure(config.logging.level, config.logging.format, config.logging.file)
+        for warning in config.warnings:
+            logger.warning(warning)
+        return config
+
+
+def _run(coroutine: Coroutine[Any, Any, int]) -> None:
+    sys.exit(asyncio.run(coroutine))
+
+
+@click.group(invoke_without_command=True, context_settings={"max_content_width": 100})
+@click.version_option(__version__, prog_name="libvirt-exporter")
+@_all_options
+@click.pass_context
+def cli(context: click.Context, /, **flags: Any) -> None:
+    """Prometheus exporter for libvirt. Without a COMMAND it serves the metrics page."""
+    context.obj = _Options(flags)
+    if context.invoked_subcommand is None:
+        context.invoke(serve)
+
+
+@cli.command()
+@_all_options
+@click.pass_obj
+def serve(options: _Options, /, **flags: Any) -> None:
+    """Serve the metrics page (what happens without a command)."""
+    _run(Application(options.config(flags)).serve())
+
+
+@cli.command()
+@click.option("--openmetrics", is_flag=True, help="Print OpenMetrics instead of the text format.")
+@click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@_all_options
+@click.pass_obj
+def scrape(options: _Options, /, *, file: Path | None, openmetrics: bool, **flags: Any) -> None:
+    """Scrape once, to standard output, or to FILE, which is replaced as a whole (textfile collector)."""
+    application = Application(options.config(flags))
+    page_format = Format.OPENMETRICS if openmetrics else Format.TEXT
+
+    async def once() -> int:
+        body, status = await application.scrape_once(page_format)
+        if file is None:
+            sys.stdout.buffer.write(body)
+        else:
+            _replace(file, body)
+        return status
+
+    _run(once())
+
+
+def _replace(file: Path, body: bytes) -> None:
+    """Writes the file so that no reader ever sees a part of it."""
+    try:
+        with tempfile.NamedTemporaryFile(
+            dir=file.parent, prefix=f".{file.name}.", delete=False
+        ) as new:
+            try:
+                new.write(body)
+                new.flush()
+                os.fchmod(new.fileno(), 0o644)
+                Path(new.name).replace(file)
+            except BaseException:
+                Path(new.name).unlink(missing_ok=True)
+                raise
+    except OSError as exc:
+        raise click.ClickException(f"cannot write {file}: {exc.strerror or exc}") from exc
+
+
+@cli.command(name="check")
+@_all_options
+@click.pass_obj
+def check_command(options: _Options, /, **flags: Any) -> None:
+    """Connect, and say step by step what works and what is missing."""
+    config = options.config(flags, logging__level="error")
+    _run(check(config, click.echo))
+
+
+@cli.command(name="record")
+@click.option("--scrapes", default=1, show_default=True, type=click.IntRange(1), help="How many.")
+@click.option("--interval", default="15s", show_default=True, help="Pause between them.")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@_all_options
+@click.pass_obj
+def record_command(
+    options: _Options, /, file: Path, scrapes: int, interval: str, **flags: Any
+) -> None:
+    """Record scrapes of a real hypervisor into FILE (gzipped where its name ends in .gz)."""
+    config = options.config(flags)
+    _run(record(config, file, scrapes=scrapes, interval_seconds=parse_duration(interval)))
+
+
+@cli.command(name="replay")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@_all_options
+@click.pass_obj
+def replay_command(options: _Options, /, file: Path, **flags: Any) -> None:
+    """Serve from a recorded FILE as if it were the hypervisor."""
+    config = options.config(flags)
+    _run(Application(config, replayer=Replayer(load_trace(file))).serve())
+
+
+@cli.command()
+@_all_options
+@click.pass_obj
+def demo(options: _Options, /, **flags: Any) -> None:
+    """Serve a recorded hypervisor that ships with the exporter; no libvirt needed."""
+    config = options.config(flags, web__listen_address=str(DEMO_ADDRESS))
+    trace = load_trace(resources.files("exporter").joinpath("demo.jsonl.gz").read_bytes())
+    application = Application(config, replayer=Replayer(trace))
+
+    def announce(urls: list[str]) -> None:
+        click.echo(f"A recorded hypervisor is being served. Open {urls[0]}", err=True)
+
+    _run(application.serve(announce))
+
+
+@cli.command(name="metrics")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["markdown", "json"]),
+    default="markdown",
+    show_default=True,
+)
+def metrics_command(form: str) -> None:
+    """Print the catalogue of metrics."""
+    text = catalogue.render_markdown() if form == "markdown" else catalogue.render_json()
+    click.echo(text, nl=False)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The console script."""
+    given = expand_boolean_flags(sys.argv[1:] if arguments is None else arguments)
+    try:
+        cli.main(args=given, prog_name="libvirt-exporter")
+    except ConfigError as exc:
+        click.echo(f"libvirt-exporter: {exc}", err=True)
+        sys.exit(2)
+    except LibvirtRPCError as exc:
+        click.echo(f"libvirt-exporter: {exc}", err=True)
+        sys.exit(1)

@@ -1,0 +1,121 @@
+"""The domains' bulk statistics: state, CPU, memory, vCPUs, disks, interfaces, and their age."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+
+from exporter import metrics
+from exporter.bulk_stats import BulkStats, Collected
+from exporter.collectors.collector import Scrape
+from exporter.exposition import Labels, Sample
+from exporter.hypervisor import Hypervisor
+from exporter.logs import StateLogger
+from exporter.mapping import Mapping
+from exporter.metrics.own import (
+    DOMAIN_START_TIME,
+    DOMAIN_STATS_TIMED_OUT,
+    DOMAIN_UPTIME,
+    STUCK_CALLS,
+    UNKNOWN_FIELDS,
+)
+from exporter.start_times import StartTimes
+from exporter.stats_page import StatsPage
+from libvirt_rpc.protocol.domain_stats import DomainStats
+from libvirt_rpc.protocol.types import Domain
+
+logger = logging.getLogger(__name__)
+
+
+class DomainStatsCollector:
+    """One bulk collection feeds all switches (`collectors`) of the statistics tables."""
+
+    name = "domain_stats"
+
+    def __init__(
+        self,
+        hypervisor: Hypervisor,
+        collectors: frozenset[str],
+        start_times: StartTimes,
+        *,
+        labels: Labels = (),
+    ) -> None:
+        config = hypervisor.config
+        self._mapping = Mapping(
+            metrics.GROUPS,
+            metrics.INSTANCES,
+            metrics.NOT_METRICS,
+            metrics.QUIRKS,
+            collectors=collectors,
+        )
+        self._page = StatsPage(self._mapping, labels)
+        self._bulk = BulkStats(
+            hypervisor, parallel=config.parallel, max_stuck_calls=config.max_stuck_calls
+        )
+        self._start_times = start_times
+        self._unknown: set[str] = set()
+        self._states = StateLogger(logger)
+
+    async def collect(self, scrape: Scrape) -> None:
+        try:
+            collected = await self._bulk.collect(self._mapping.stats, scrape.deadline)
+        finally:
+            stuck = Sample(STUCK_CALLS, self._bulk.stuck_calls, scrape.labels)
+            scrape.page.add([stuck])
+        identity = scrape.hypervisor.identity
+        kind = identity.type if identity else ""
+        records = [
+            collected.records[domain.uuid]
+            for domain in collected.domains
+            if domain.uuid in collected.records
+        ]
+        for family, lines in self._page.render(records, kind):
+            scrape.page.add_lines(family, lines)
+        scrape.page.add(self._ages(collected.domains, kind, scrape))
+        scrape.page.add(_timed_out(collected, scrape.labels))
+        self._note_unknown(records)
+        scrape.page.add([Sample(UNKNOWN_FIELDS, len(self._unknown), scrape.labels)])
+        self._note_hanging(collected)
+        if collected.errors:
+            raise collected.errors[0]
+
+    def _ages(self, domains: Sequence[Domain], kind: str, scrape: Scrape) -> Iterable[Sample]:
+        start_times = self._start_times.of(domains)
+        now = scrape.clock()
+        for domain in domains:
+            start = start_times.get(domain.uuid)
+            if start is not None:
+                labels = (
+                    ("domain", domain.name),
+                    ("uuid", str(domain.uuid)),
+                    ("hypervisor", kind),
+                    *scrape.labels,
+                )
+                yield Sample(DOMAIN_UPTIME, max(0.0, round(now - start, 3)), labels)
+                yield Sample(DOMAIN_START_TIME, round(start, 3), labels)
+
+    def _note_unknown(self, records: Iterable[DomainStats]) -> None:
+        for layout in {id(record.layout): record.layout for record in records}.values():
+            for field in self._mapping.unknown_fields(layout):
+                # One name for all the disks or vCPUs that have the field.
+                name = ".".join("<n>" if part.isdigit() else part for part in field.split("."))
+                if name not in self._unknown:
+                    self._unknown.add(name)
+                    logger.info("libvirt reports a field that has no metric", extra={"field": name})
+
+    def _note_hanging(self, collected: Collected) -> None:
+        for domain in collected.domains:
+            key = str(domain.uuid)
+            if domain.uuid in collected.missing:
+                self._states.failed(
+                    key, f"no full statistics of {domain.name} by the deadline", uuid=key
+                )
+            else:
+                self._states.recovered(key, f"full statistics of {domain.name} again", uuid=key)
+
+
+def _timed_out(collected: Collected, labels: Labels) -> Iterable[Sample]:
+    for domain in collected.domains:
+        if domain.uuid not in collected.vanished:
+            own = (("domain", domain.name), ("uuid", str(domain.uuid)), *labels)
+            yield Sample(DOMAIN_STATS_TIMED_OUT, int(domain.uuid in collected.missing), own)

@@ -1,0 +1,39 @@
+"""Records scrapes of a real hypervisor into a trace file."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from exporter.application import Application
+from exporter.config import Config
+from exporter.hypervisor import render_version
+from libvirt_rpc.trace.record import Recorder
+
+
+async def record(config: Config, file: Path, *, scrapes: int, interval_seconds: float) -> int:
+    """Scrapes `scrapes` times, as serving would. Raises LibvirtRPCError, TraceError."""
+    with Recorder(file) as recorder:
+        application = Application(config, tap=recorder)
+        hypervisor = application.hypervisor
+        connection = await hypervisor.open()
+        try:
+            identity = hypervisor.identity
+            assert identity is not None
+            domains = await connection.list_all_domains()
+            version = render_version(identity.version)
+            recorder.describe(
+                libvirt=render_version(identity.lib_version),
+                hypervisor=f"{identity.type} {version}".strip(),
+                uri=hypervisor.uri,
+                hostname=identity.hostname,
+                start_times=application.start_times.of(domains),
+            )
+            for number in range(scrapes):
+                if number:
+                    await asyncio.sleep(interval_seconds)
+                recorder.mark_scrape()
+                await application.scraper.scrape()
+        finally:
+            await hypervisor.close()
+    return 0

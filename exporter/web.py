@@ -1,0 +1,159 @@
+"""The HTTP side: the metrics page, health, readiness, a landing page; and the server that listens."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gzip
+import html
+import logging
+import signal
+import socket
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import uvicorn
+from prometheus_client.exposition import choose_encoder, gzip_accepted
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from exporter import __version__
+from exporter.config import ConfigError, ListenAddress, WebConfig
+from exporter.exposition import Format
+from exporter.scrape import Scraper
+
+logger = logging.getLogger(__name__)
+
+TIMEOUT_HEADER = "X-Prometheus-Scrape-Timeout-Seconds"
+SHUTDOWN_SECONDS = 1
+LEAST_TIMEOUT_SECONDS = 0.1
+GZIP_LEVEL = 1
+"""A page shrinks to a twentieth at level 1 already; more levels cost more than the network saves."""
+
+_SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Pages:
+    scraper: Scraper
+    web: WebConfig
+
+    async def metrics(self, request: Request) -> Response:
+        page = await self.scraper.scrape(self._timeout(request))
+        page_format = negotiate(request.headers.get("accept", ""))
+        body = page.render(page_format)
+        headers = {"Vary": "Accept, Accept-Encoding", **_SECURITY_HEADERS}
+        if gzip_accepted(request.headers.get("accept-encoding", "")):
+            body = gzip.compress(body, GZIP_LEVEL)
+            headers["Content-Encoding"] = "gzip"
+        # Not as media_type: starlette would put a second charset behind.
+        headers["Content-Type"] = page_format.value
+        return Response(body, headers=headers)
+
+    def _timeout(self, request: Request) -> float | None:
+        """What Prometheus allows, less the margin for the way back; None where it says nothing sensible."""
+        try:
+            seconds = float(request.headers.get(TIMEOUT_HEADER, ""))
+        except ValueError:
+            return None
+        if not seconds > 0:
+            return None
+        return max(LEAST_TIMEOUT_SECONDS, seconds - self.web.timeout_offset_seconds)
+
+    async def healthy(self, _: Request) -> Response:
+        return PlainTextResponse("healthy\n", headers=_SECURITY_HEADERS)
+
+    async def ready(self, _: Request) -> Response:
+        """Ready once the first attempt to connect has ended: from then on a page says how it is."""
+        if not self.scraper.hypervisor.has_tried:
+            return PlainTextResponse("starting\n", status_code=503, headers=_SECURITY_HEADERS)
+        return PlainTextResponse("ready\n", headers=_SECURITY_HEADERS)
+
+    async def landing(self, _: Request) -> Response:
+        hypervisor = self.scraper.hypervisor
+        connected = hypervisor.connection is not None
+        state = "connected" if connected else f"not connected: {hypervisor.error or 'starting'}"
+        path = html.escape(self.web.telemetry_path)
+        text = f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>libvirt-exporter</title></head>
+<body><h1>libvirt-exporter {html.escape(__version__)}</h1>
+<p>{html.escape(hypervisor.uri.redacted)}: {html.escape(state)}</p>
+<ul><li><a href="{path}">Metrics</a></li>
+<li><a href="/-/healthy">Health</a></li>
+<li><a href="/-/ready">Readiness</a></li></ul>
+</body></html>
+"""
+        return HTMLResponse(text, headers=_SECURITY_HEADERS)
+
+
+def negotiate(accept: str) -> Format:
+    """The format that an Accept header asks for; the text format where it asks for none of ours."""
+    _, content_type = choose_encoder(accept)
+    is_openmetrics = content_type.startswith("application/openmetrics-text")
+    return Format.OPENMETRICS if is_openmetrics else Format.TEXT
+
+
+def make_app(scraper: Scraper, web: WebConfig) -> Starlette:
+    """The ASGI application."""
+    pages = _Pages(scraper, web)
+    routes = [
+        Route(web.telemetry_path, pages.metrics, methods=["GET"]),
+        Route("/-/healthy", pages.healthy, methods=["GET"]),
+        Route("/-/ready", pages.ready, methods=["GET"]),
+    ]
+    if web.telemetry_path != "/":
+        routes.append(Route("/", pages.landing, methods=["GET"]))
+    return Starlette(routes=routes)
+
+
+def listen(address: ListenAddress) -> socket.socket:
+    """A listening socket. Raises ConfigError where the address cannot be had."""
+    try:
+        if address.host:
+            family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+            return socket.create_server((address.host, address.port), family=family, backlog=128)
+        if socket.has_dualstack_ipv6():
+            with contextlib.suppress(OSError):
+                return socket.create_server(
+                    ("", address.port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=128
+                )
+        return socket.create_server(("", address.port), backlog=128)
+    except OSError as exc:
+        raise ConfigError(
+            "web.listen_address",
+            f"cannot listen on {address}: {exc.strerror or exc}; is another exporter running there? "
+            "Choose another with --web.listen-address",
+        ) from exc
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which ends quietly: after a signal it would kill its own process with it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+
+
+async def serve(app: Starlette, sockets: Sequence[socket.socket]) -> None:
+    """Serves until SIGTERM or SIGINT, then lets running requests end for a second."""
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+    await _Server(config).serve(sockets=list(sockets))

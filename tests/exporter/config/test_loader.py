@@ -1,0 +1,167 @@
+"""Which source of a value goes first, and what each source refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.config import (
+    CONFIG_FILE,
+    SETTINGS,
+    Config,
+    ConfigError,
+    ListenAddress,
+    Setting,
+    load,
+)
+from tests.exporter.config.loading import DURATION, FILES, error_of, load_only, value_of
+
+# A value of every setting that is not its default: as text, and as the Config holds it.
+OTHER_VALUES: dict[str, tuple[str, object]] = {
+    "libvirt.uri": ("test:///default", "test:///default"),
+    "libvirt.timeout": ("1m30s", 90.0),
+    "libvirt.reconnect_interval": ("2m", 120.0),
+    "libvirt.parallel": ("7", 7),
+    "libvirt.max_stuck_calls": ("9", 9),
+    "libvirt.keepalive_interval": ("0", 0.0),
+    "libvirt.keepalive_count": ("2", 2),
+    "libvirt.read_only": ("false", False),
+    "web.listen_address": ("[::1]:1,host:2", (ListenAddress("::1", 1), ListenAddress("host", 2))),
+    "web.telemetry_path": ("/own", "/own"),
+    "web.timeout_offset": ("1s", 1.0),
+    "collectors.domain.stats": ("no", False),
+    "collectors.domain.state": ("off", False),
+    "collectors.domain.perf": ("true", True),
+    "collectors.domain.iothread": ("1", True),
+    "collectors.domain.memory_bandwidth": ("yes", True),
+    "collectors.domain.dirtyrate": ("on", True),
+    "collectors.domain.vm": ("TRUE", True),
+    "collectors.domain.vcpu_stats": ("true", True),
+    "collectors.disk.stats": ("0", False),
+    "collectors.disk.limits": ("true", True),
+    "collectors.network.stats": ("false", False),
+    "collectors.min_interval": ("5s", 5.0),
+    "metrics.extra_labels": ("rack=r12,row=a=b", (("rack", "r12"), ("row", "a=b"))),
+    "logging.level": ("error", "error"),
+    "logging.format": ("json", "json"),
+    "logging.file": ("own.log", Path("own.log")),
+}
+
+
+def nested(key: str, value: object) -> dict[str, object]:
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    assert isinstance(value, dict)
+    return value
+
+
+def in_yaml(setting: Setting, text: str) -> object:
+    """What a file holds for the text of a flag."""
+    read = setting.kind.read(text)
+    return dict(read) if isinstance(read, list) and isinstance(read[0], tuple) else read
+
+
+def test_the_table_of_other_values_has_every_setting() -> None:
+    assert list(OTHER_VALUES) == [setting.key for setting in SETTINGS]
+    for setting in SETTINGS:
+        assert OTHER_VALUES[setting.key][1] != value_of(Config(), setting.key)
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.key)
+@pytest.mark.parametrize("from_file", [False, True])
+@pytest.mark.parametrize("from_environment", [False, True])
+@pytest.mark.parametrize("from_flag", [False, True])
+def test_a_flag_goes_before_a_variable_before_the_file_before_the_default(
+    setting: Setting, from_file: bool, from_environment: bool, from_flag: bool, tmp_path: Path
+) -> None:
+    default = value_of(Config(), setting.key)
+    default_text = setting.default if setting.key != "libvirt.uri" else "qemu:///system"
+    other_text, other = OTHER_VALUES[setting.key]
+    # The source that must win says something else than the next one below it.
+    sources = [from_file, from_environment, from_flag]
+    winner = max((place for place, is_given in enumerate(sources) if is_given), default=None)
+    texts = [other_text if place == winner else default_text for place in range(3)]
+    path = None
+    if from_file and texts[0]:
+        path = tmp_path / "config.yaml"
+        path.write_text(yaml.safe_dump(nested(setting.key, in_yaml(setting, texts[0]))))
+    config = load(
+        path,
+        flags={setting.key: texts[2]} if from_flag else {},
+        environ={setting.environment: texts[1]} if from_environment else {},
+    )
+    assert value_of(config, setting.key) == (default if winner is None else other)
+    others = {other.key: value_of(config, other.key) for other in SETTINGS if other != setting}
+    assert others == {key: value_of(Config(), key) for key in others}
+
+
+def test_a_mistake_is_reported_even_where_another_source_hides_it(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("libvirt:\n  timeout: soon\n")
+    environ = {"LIBVIRT_EXPORTER_LIBVIRT_TIMEOUT": "later"}
+    with pytest.raises(ConfigError) as caught:
+        load(file, flags={"libvirt.timeout": "10s", "libvirt.parallel": "x"}, environ=environ)
+    assert str(caught.value).splitlines() == [
+        f"{file}:2: libvirt.timeout: {DURATION}, got 'soon'",
+        f"LIBVIRT_EXPORTER_LIBVIRT_TIMEOUT: libvirt.timeout: {DURATION}, got 'later'",
+        "--libvirt.parallel: libvirt.parallel: expected a whole number from 1 to 64, got 'x'",
+    ]
+
+
+def test_a_flag_replaces_the_labels_of_the_file() -> None:
+    config = load(
+        FILES / "good_full.yaml", flags={"metrics.extra_labels": ("a=1,2", "b=")}, environ={}
+    )
+    assert config.metrics.extra_labels == (("a", "1,2"), ("b", ""))
+
+
+def test_a_flag_that_was_not_given_changes_nothing() -> None:
+    flags = {setting.key: () if setting.kind.is_repeatable else None for setting in SETTINGS}
+    assert load_only(flags) == Config()
+
+
+def test_an_empty_variable_counts_as_not_set_and_an_empty_flag_does_not() -> None:
+    file = FILES / "good_full.yaml"
+    environ = {setting.environment: "" for setting in (*SETTINGS, CONFIG_FILE)}
+    assert load(file, flags={}, environ=environ) == load(file, flags={}, environ={})
+    config = load(file, flags={"logging.file": "", "libvirt.uri": ""}, environ={})
+    assert (config.logging.file, config.libvirt.uri) == (None, None)
+
+
+def test_a_flag_of_no_setting_is_refused() -> None:
+    with pytest.raises(ConfigError, match="libvirt_uri: is no setting"):
+        load_only({"libvirt_uri": "x"})
+
+
+def test_the_file_may_be_named_by_a_variable_and_a_path_goes_before_it() -> None:
+    environ = {"LIBVIRT_EXPORTER_CONFIG_FILE": str(FILES / "good_full.yaml")}
+    assert load_only(environ=environ).libvirt.parallel == 8
+    assert load(FILES / "good_empty.yaml", flags={}, environ=environ) == Config()
+
+
+def test_an_unknown_variable_of_our_prefix_is_a_warning() -> None:
+    config = load_only(
+        environ={
+            "LIBVIRT_EXPORTER_LIBVIRT_TIMEUOT": "1",
+            "LIBVIRT_EXPORTER_IMAGE\n": "x",
+            "LIBVIRT_DEFAULT_URI": "x",
+            "PATH": "x",
+        }
+    )
+    assert config.warnings == (
+        "the environment variable 'LIBVIRT_EXPORTER_IMAGE\\n' is no setting",
+        (
+            "the environment variable LIBVIRT_EXPORTER_LIBVIRT_TIMEUOT is no setting, "
+            "did you mean LIBVIRT_EXPORTER_LIBVIRT_TIMEOUT?"
+        ),
+    )
+
+
+@given(st.dictionaries(st.sampled_from(SETTINGS).map(lambda setting: setting.key), st.text()))
+def test_any_text_in_any_flag_loads_or_raises_a_line_a_problem(flags: dict[str, str]) -> None:
+    error = error_of(lambda: load_only(flags))
+    assert error is None or len(str(error).splitlines()) == len(error.problems) <= len(flags)
