@@ -167,7 +167,7 @@ class Hypervisor:
         """Connects, watches, connects again, until it is cancelled."""
         backoff = Backoff(self.config.reconnect_interval_seconds)
         try:
-            while True:  # noqa: ASYNC110  # no waiting for an event: a pause between attempts
+            while True:  # no waiting for an event: a pause between attempts
                 pause = await self._one_connection(backoff)
                 await asyncio.sleep(pause)
         finally:

@@ -8,11 +8,13 @@ oracle: both give the same bytes.
 
 from __future__ import annotations
 
+import functools
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from operator import itemgetter
+from typing import Self
 
 from exporter.exposition import Labels, escape_label_value, render_value, series_name
 from exporter.mapping import Mapping, Plan, Series, Slot, Values
@@ -47,7 +49,7 @@ def render_plain(
     ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Hole:
     """How a value is written by bytes' own `%`: `text` stands in the template for it."""
 
@@ -78,10 +80,16 @@ def _hole(series: Series, layout: Layout) -> _Hole:
     types = {layout.types[i] for i in series.indices}
     scale = series.scale
     if scale.divisor != 1 and types <= _UNSIGNED:
-        return _Hole(f"%d.%0{scale.decimals}d".encode(), scale, is_exact=True)
+        return _interned(f"%d.%0{scale.decimals}d".encode(), scale, is_exact=True)
     if scale.divisor == 1 and types <= _UNSIGNED | _SIGNED:
-        return _Hole(b"%d", scale, is_exact=True)
-    return _Hole(b"%b", scale, is_exact=False)
+        return _interned(b"%d", scale, is_exact=True)
+    return _interned(b"%b", scale, is_exact=False)
+
+
+@functools.cache
+def _interned(text: bytes, scale: Scale, *, is_exact: bool) -> _Hole:
+    """One object a kind of hole, so that they are compared by identity."""
+    return _Hole(text, scale, is_exact)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +99,17 @@ class _FamilyValues:
     name: str
     indices: tuple[tuple[int, ...], ...]
     holes: tuple[_Hole, ...]
+    only_hole: _Hole | None
+    """The hole of all of them, where they have the same."""
+    singles: tuple[int, ...] | None
+    """The indices, where no value is a sum of several."""
+
+    @classmethod
+    def of(cls, name: str, indices: Sequence[tuple[int, ...]], holes: Sequence[_Hole]) -> Self:
+        only = holes[0] if len(set(holes)) == 1 else None
+        has_sums = any(len(one) > 1 for one in indices)
+        singles = None if has_sums else tuple([one[0] for one in indices])
+        return cls(name, tuple(indices), tuple(holes), only, singles)
 
 
 # No byte of UTF-8 is 0xff, so it can stand between the families of a text that is filled as one.
@@ -122,7 +141,7 @@ class _PlanText:
                 else:
                     text += b"%d\n" % series.constant
             texts.append(text)
-            values.append(_FamilyValues(name, tuple(indices), tuple(holes)))
+            values.append(_FamilyValues.of(name, indices, holes))
         self.values = tuple(values)
         self._template = _BETWEEN.join(texts)
         self._slots = slots
@@ -179,21 +198,44 @@ class _FamilyTemplate:
     template: bytes
     values_of: Callable[[Sequence[TypedValue]], Values]
     holes: tuple[_Hole, ...]
-    is_uniform: bool
-    last: tuple[Values, bytes] | None = None
+    """One for each value, or a single one for all."""
+    last_values: Values | None = None
+    last_lines: bytes = b""
 
     def fill(self, values: Sequence[TypedValue]) -> bytes:
         mine = self.values_of(values)
-        if self.last is not None and self.last[0] == mine:
-            return self.last[1]
-        if self.is_uniform:
-            filling = self.holes[0].fill(mine) if self.holes else []
-        else:
-            filled = [hole.fill((one,)) for hole, one in zip(self.holes, mine, strict=True)]
-            filling = list(chain.from_iterable(filled))
-        lines = self.template % tuple(filling)
-        self.last = (mine, lines)
-        return lines
+        if mine != self.last_values:
+            self.last_lines = self.template % tuple(self._filling(mine))
+            self.last_values = mine
+        return self.last_lines
+
+    def _filling(self, mine: Values) -> list[object]:
+        if len(self.holes) == 1:
+            return self.holes[0].fill(mine)
+        filled = [hole.fill((one,)) for hole, one in zip(self.holes, mine, strict=True)]
+        return list(chain.from_iterable(filled))
+
+
+class _FamilyParts:
+    """A family's template while it is put together, domain by domain."""
+
+    __slots__ = ("holes", "is_uniform", "lines", "positions")
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+        self.positions: list[int] = []
+        self.holes: list[_Hole] = []
+        self.is_uniform = True
+
+    def add_holes(self, values: _FamilyValues) -> None:
+        self.is_uniform = self.is_uniform and values.only_hole is not None
+        if self.is_uniform and self.holes:
+            self.is_uniform = values.only_hole is self.holes[0]
+        self.holes += values.holes
+
+    def template(self, family: Family) -> _FamilyTemplate:
+        holes = tuple(self.holes[:1] if self.is_uniform else self.holes)
+        return _FamilyTemplate(family, b"".join(self.lines), _picker(self.positions), holes)
 
 
 class StatsPage:
@@ -247,36 +289,35 @@ class StatsPage:
             self._texts.setdefault(text.plan.layout, []).append(text)
 
     def _make_templates(self, shown: Sequence[_DomainLines]) -> None:
-        lines: dict[str, list[bytes]] = {}
-        positions: dict[str, list[int]] = {}
-        holes: dict[str, list[_Hole]] = {}
+        families: dict[str, _FamilyParts] = {}
         end = sum([len(one.text.plan.layout.fields) for one in shown])
         self._sums = []
         offset = 0
         for one in shown:
-            for family in one.text.values:
-                name = family.name
-                lines.setdefault(name, []).append(one.lines[name])
-                places = positions.setdefault(name, [])
-                for indices in family.indices:
-                    if len(indices) == 1:
-                        places.append(offset + indices[0])
-                    else:
-                        places.append(end + len(self._sums))
-                        self._sums.append(tuple([offset + i for i in indices]))
-                holes.setdefault(name, []).extend(family.holes)
+            for values in one.text.values:
+                parts = families.get(values.name)
+                if parts is None:
+                    parts = families[values.name] = _FamilyParts()
+                parts.lines.append(one.lines[values.name])
+                if values.singles is not None:
+                    parts.positions += [offset + i for i in values.singles]
+                else:
+                    parts.positions += [self._position(i, offset, end) for i in values.indices]
+                if values.holes:
+                    parts.add_holes(values)
             offset += len(one.text.plan.layout.fields)
         self._templates = [
-            _FamilyTemplate(
-                family,
-                b"".join(lines[family.name]),
-                _picker(positions[family.name]),
-                tuple(holes[family.name]),
-                len(set(holes[family.name])) <= 1,
-            )
+            families[family.name].template(family)
             for family in self.mapping.families
-            if family.name in lines
+            if family.name in families
         ]
+
+    def _position(self, indices: tuple[int, ...], offset: int, end: int) -> int:
+        """Where a series' value stands among all records' values; sums stand behind them."""
+        if len(indices) == 1:
+            return offset + indices[0]
+        self._sums.append(tuple([offset + i for i in indices]))
+        return end + len(self._sums) - 1
 
 
 def _picker(positions: Sequence[int]) -> Callable[[Sequence[TypedValue]], Values]:

@@ -1,6 +1,7 @@
 """Real QEMU domains on a private libvirtd, described by values and handled through virsh.
 
 A DomainSpec becomes domain XML, its disk images are created, and virsh defines and starts it.
+Every file of a domain lies in the daemon's directory of images, which it sees as IMAGES.
 Domains are emulated (TCG) unless said otherwise, so that no KVM is needed.
 """
 
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 from xml.etree import ElementTree as ET
 
-from tests.support.libvirtd import PrivateLibvirtd
+from tests.support.libvirtd import IMAGES, PrivateLibvirtd
 
 NOVA_NAMESPACE = "http://openstack.org/xmlns/libvirt/nova/1.1"
 
@@ -87,7 +88,10 @@ EXAMPLE_NOVA_METADATA = NovaMetadata(
 
 @dataclass(frozen=True, slots=True)
 class KernelBoot:
-    """Direct boot of a kernel; `console` receives what the guest says on its serial port."""
+    """Direct boot of a kernel; `console` receives what the guest says on its serial port.
+
+    All are files in the daemon's directory of images.
+    """
 
     kernel: Path
     initrd: Path
@@ -118,8 +122,8 @@ class DomainSpec:
         return uuid.uuid5(_UUID_NAMESPACE, self.name)
 
 
-def domain_xml(spec: DomainSpec, images: Path) -> str:
-    """Render the domain XML of a spec whose disk images lie in a directory."""
+def domain_xml(spec: DomainSpec) -> str:
+    """Render the domain XML of a spec."""
     root = ET.Element("domain", type=spec.accelerator)
     _text(root, "name", spec.name)
     _text(root, "uuid", str(spec.uuid))
@@ -138,8 +142,8 @@ def domain_xml(spec: DomainSpec, images: Path) -> str:
     operating_system = ET.SubElement(root, "os")
     _text(operating_system, "type", "hvm", arch="x86_64", machine="pc")
     if spec.boot is not None:
-        _text(operating_system, "kernel", str(spec.boot.kernel))
-        _text(operating_system, "initrd", str(spec.boot.initrd))
+        _text(operating_system, "kernel", str(IMAGES / spec.boot.kernel.name))
+        _text(operating_system, "initrd", str(IMAGES / spec.boot.initrd.name))
         _text(operating_system, "cmdline", spec.boot.command_line)
     ET.SubElement(ET.SubElement(root, "features"), "acpi")
     # The plainest model, unchecked: it starts under TCG and under any nested KVM.
@@ -147,24 +151,27 @@ def domain_xml(spec: DomainSpec, images: Path) -> str:
     _text(cpu, "model", "qemu64")
     devices = ET.SubElement(root, "devices")
     for disk in spec.disks:
-        devices.append(_disk(disk, image_path(spec, disk, images)))
+        devices.append(_disk(disk, IMAGES / image_name(spec, disk)))
     for number, interface in enumerate(spec.interfaces):
         devices.append(_interface(interface, _mac_address(spec, number)))
     if spec.boot is not None:
         serial = ET.SubElement(devices, "serial", type="file")
-        ET.SubElement(serial, "source", path=str(spec.boot.console))
+        ET.SubElement(serial, "source", path=str(IMAGES / spec.boot.console.name))
     balloon = ET.SubElement(devices, "memballoon", model="virtio")
     if spec.balloon_period is not None:
         ET.SubElement(balloon, "stats", period=str(spec.balloon_period))
     return ET.tostring(root, encoding="unicode")
 
 
-def image_path(spec: DomainSpec, disk: Disk, images: Path) -> Path:
-    return images / f"{spec.uuid}-{disk.target}.{disk.format}"
+def image_name(spec: DomainSpec, disk: Disk) -> str:
+    return f"{spec.name}-{disk.target}.{disk.format}"
 
 
 def create(libvirtd: PrivateLibvirtd, *specs: DomainSpec) -> None:
     """Define domains and bring each into its spec's state, several at once."""
+    # A new daemon probes every QEMU binary at its first need, for seconds, and calls wait for it:
+    # done here, it is not in the time of anything measured later.
+    libvirtd.virsh("capabilities")
     with ThreadPoolExecutor(PARALLEL_STARTS) as pool:
         for _ in pool.map(lambda spec: _create(libvirtd, spec), specs):
             pass
@@ -174,9 +181,9 @@ def define(libvirtd: PrivateLibvirtd, spec: DomainSpec) -> None:
     """Create the disk images of a domain that lack and define it (again)."""
     for disk in spec.disks:
         if disk.device == "disk":
-            _create_image(disk, image_path(spec, disk, libvirtd.images))
+            _create_image(disk, libvirtd.images / image_name(spec, disk))
     definition = libvirtd.images / f"{spec.uuid}.xml"
-    definition.write_text(domain_xml(spec, libvirtd.images), encoding="utf-8")
+    definition.write_text(domain_xml(spec), encoding="utf-8")
     libvirtd.virsh("define", str(definition))
 
 
@@ -196,8 +203,10 @@ def destroy(libvirtd: PrivateLibvirtd, specs: Iterable[DomainSpec]) -> None:
 def undefine(libvirtd: PrivateLibvirtd, spec: DomainSpec) -> None:
     """Undefine a shut off domain and remove its images."""
     libvirtd.virsh("undefine", str(spec.uuid))
-    for path in libvirtd.images.glob(f"{spec.uuid}*"):
-        path.unlink()
+    for disk in spec.disks:
+        image = libvirtd.images / image_name(spec, disk)
+        image.unlink(missing_ok=True)
+        _backing_path(image).unlink(missing_ok=True)
 
 
 def domstats(libvirtd: PrivateLibvirtd, *arguments: str) -> dict[str, dict[str, str]]:
@@ -239,10 +248,15 @@ def _create_image(disk: Disk, path: Path) -> None:
         return
     backing: list[str] = []
     if disk.backed:
-        base = path.with_suffix(".base.qcow2")
+        base = _backing_path(path)
         _qemu_img("-f", "qcow2", str(base), f"{disk.size_mib}M")
-        backing = ["-b", str(base), "-F", "qcow2"]
+        # By its name alone, which holds in the daemon's view of the directory, too.
+        backing = ["-b", base.name, "-F", "qcow2"]
     _qemu_img("-f", disk.format, *backing, str(path), f"{disk.size_mib}M")
+
+
+def _backing_path(image: Path) -> Path:
+    return image.with_suffix(".base.qcow2")
 
 
 def _qemu_img(*arguments: str) -> None:

@@ -2,15 +2,17 @@
 
 It runs as root in a mount namespace in which its directories are those of a temporary one, so
 that it neither sees nor touches a system daemon. Its sockets are reachable from outside. On exit
-it and every process it started are ended by process id, and the temporary directory is removed.
+it and every process it started are killed (see reaper.py), and the temporary directory is removed.
 """
 
 import contextlib
 import os
+import select
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -22,6 +24,9 @@ ConfigValue: TypeAlias = str | int | Sequence[str]
 
 NEEDED_PROGRAMS = ("unshare", "libvirtd", "virsh", "qemu-system-x86_64", "qemu-img")
 
+IMAGES = Path("/var/lib/libvirt/images")
+"""Where domain XML finds disk images, whatever the temporary directory is called."""
+
 START_TIMEOUT = 60.0
 """The first start probes every QEMU binary for its capabilities: seconds each on a busy machine."""
 
@@ -31,6 +36,8 @@ POLL_INTERVAL = 0.05
 
 _LONGEST_SOCKET_PATH = 100
 """sockaddr_un holds 107 bytes; the longest name here is libvirt-admin-sock under sock/."""
+
+_REAPER = Path(__file__).with_name("reaper.py")
 
 _PRIVATE_DIRECTORIES = (
     "run",
@@ -54,12 +61,12 @@ _QEMU_CONFIG: Mapping[str, ConfigValue] = {
     "dynamic_ownership": 0,
     "security_driver": "none",
     "stdio_handler": "file",  # no virtlogd needed
-    "namespaces": (),  # QEMU stays in the daemon's mount namespace, by which it is found again
+    "namespaces": (),  # a private /dev for each QEMU only costs time
     "cgroup_controllers": (),  # nothing is left under /sys/fs/cgroup
 }
 
 # $0 state directory, $1 root ("" or a chroot), then the directories, "--" and the daemon's command.
-# All of it execs in place: the process id of unshare becomes that of libvirtd.
+# Everything execs in place, so the process id of unshare becomes that of libvirtd.
 _ENTER = r"""
 state=$0 root=$1
 shift
@@ -118,8 +125,8 @@ class PrivateLibvirtd:
         self.environment = dict(environment or {})
         self.chroot = chroot
         self.directory = Path(tempfile.mkdtemp(prefix="lv-"))
-        self._process: subprocess.Popen[bytes] | None = None
-        self._mount_namespaces: set[str] = set()
+        self._reapers: list[subprocess.Popen[bytes]] = []
+        self._process: _Process | None = None
         if len(os.fsencode(self.admin_socket)) > _LONGEST_SOCKET_PATH:
             self.directory.rmdir()
             raise LibvirtdFailed(f"{self.directory} is too long a path for sockets: set TMPDIR")
@@ -159,8 +166,8 @@ class PrivateLibvirtd:
 
     @property
     def images(self) -> Path:
-        """Where disk images go: the same path inside and outside of a chroot."""
-        return self.directory / "images"
+        """The directory that the daemon and QEMU see as IMAGES."""
+        return self.directory / IMAGES.relative_to("/")
 
     @property
     def pid(self) -> int:
@@ -187,21 +194,33 @@ class PrivateLibvirtd:
     def start(self) -> None:
         """Start the daemon and return when it answers calls on its socket."""
         assert self._process is None, "started already"
-        # The private /run outlives a killed daemon, and so would its sockets.
+        deadline = time.monotonic() + START_TIMEOUT
+        # A killed daemon leaves its sockets behind.
         for path in (self.socket, self.socket_ro, self.admin_socket):
             path.unlink(missing_ok=True)
         with (self.directory / "stderr.log").open("ab") as stderr:
-            self._process = subprocess.Popen(
-                self._command(),
-                stdin=subprocess.DEVNULL,
-                stdout=stderr,
+            reaper = subprocess.Popen(
+                [sys.executable, "-I", str(_REAPER), *self._command()],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
                 stderr=stderr,
                 cwd="/",
                 env={**os.environ, "LC_ALL": "C.UTF-8", "HOME": "/root", **self.environment},
                 start_new_session=True,  # a terminal's Ctrl-C is for the tests, which end it
             )
-        self._wait_until_it_answers(time.monotonic() + START_TIMEOUT)
-        self._mount_namespaces.add(_mount_namespace(self._process.pid))
+        self._reapers.append(reaper)
+        assert reaper.stdout is not None
+        try:
+            self._process = _Process(int(reaper.stdout.readline()))
+        except (ValueError, ProcessLookupError) as exc:
+            raise LibvirtdFailed(f"libvirtd did not start\n{self._log_end()}") from exc
+        while not _accepts(self.socket):
+            if self._process.wait(POLL_INTERVAL):
+                raise LibvirtdFailed(f"libvirtd ended\n{self._log_end()}")
+            if time.monotonic() > deadline:
+                raise LibvirtdFailed(f"no socket within {START_TIMEOUT} s\n{self._log_end()}")
+        # The socket listens before the drivers are ready; this call is answered after they are.
+        self.virsh("uri", timeout=max(1.0, deadline - time.monotonic()))
 
     def stop(self) -> None:
         """End the daemon with SIGTERM; its QEMU processes live on, as on a real host."""
@@ -216,18 +235,21 @@ class PrivateLibvirtd:
         self.start()
 
     def close(self) -> None:
-        """End every QEMU process and the daemon, and remove the temporary directory."""
-        # QEMU first: a daemon that waits for a stopped QEMU's monitor would not end on SIGTERM.
-        self._kill_children()
-        self.stop()
-        self._kill_children()
+        """Kill the daemon and every QEMU it started, and remove the temporary directory."""
+        for reaper in self._reapers:
+            reaper.communicate(timeout=STOP_TIMEOUT)
+        self._reapers.clear()
+        if self._process is not None:
+            self._process.close()
+            self._process = None
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def _prepare(self) -> None:
         # Unprivileged clients may pass through, as through /run/libvirt of a real host.
         self.directory.chmod(0o755)
-        for name in (*_PRIVATE_DIRECTORIES, "sock", "images"):
+        for name in (*_PRIVATE_DIRECTORIES, "sock"):
             (self.directory / name).mkdir(parents=True, exist_ok=True)
+        self.images.mkdir()
         self._write_config()
 
     def _write_config(self) -> None:
@@ -248,19 +270,6 @@ class PrivateLibvirtd:
             daemon.append("--listen")
         return [*enter, str(self.directory), root, *_PRIVATE_DIRECTORIES, "--", *daemon]
 
-    def _wait_until_it_answers(self, deadline: float) -> None:
-        process = self._process
-        assert process is not None
-        while not _accepts(self.socket):
-            if time.monotonic() > deadline:
-                raise LibvirtdFailed(f"no socket within {START_TIMEOUT} s\n{self._log_end()}")
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                status = process.wait(timeout=POLL_INTERVAL)
-                self._process = None
-                raise LibvirtdFailed(f"libvirtd ended with status {status}\n{self._log_end()}")
-        # The socket listens before the drivers are ready; the admin server's answer would be early.
-        self.virsh("uri", timeout=max(1.0, deadline - time.monotonic()))
-
     def _log_end(self) -> str:
         texts = [
             path.read_text(errors="replace")[-2000:]
@@ -274,31 +283,29 @@ class PrivateLibvirtd:
         if process is None:
             return
         process.send_signal(number)
-        try:
-            process.wait(timeout=STOP_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(timeout=STOP_TIMEOUT)
-
-    def _kill_children(self) -> None:
-        """Kill what lives in the daemon's mount namespaces but the daemon itself."""
-        daemon = self._process.pid if self._process is not None else None
-        descriptors: list[int] = []
-        for entry in Path("/proc").iterdir():
-            if not entry.name.isdecimal() or int(entry.name) == daemon:
-                continue
-            # The descriptor is taken before the check, so that a reused id is never signalled.
-            with contextlib.suppress(OSError):
-                descriptor = os.pidfd_open(int(entry.name))
-                descriptors.append(descriptor)
-                if _mount_namespace(int(entry.name)) in self._mount_namespaces:
-                    signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-        for descriptor in descriptors:
-            os.close(descriptor)
+        if not process.wait(STOP_TIMEOUT):
+            process.send_signal(signal.SIGKILL)
+            process.wait(STOP_TIMEOUT)
+        process.close()
 
 
-def _mount_namespace(pid: int) -> str:
-    return str(Path(f"/proc/{pid}/ns/mnt").readlink())
+class _Process:
+    """A process that is not our child, held by descriptor so that its id cannot be reused."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._descriptor = os.pidfd_open(pid)
+
+    def send_signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._descriptor, number)
+
+    def wait(self, timeout: float) -> bool:
+        """Wait for its end; say whether it came."""
+        return bool(select.select([self._descriptor], [], [], timeout)[0])
+
+    def close(self) -> None:
+        os.close(self._descriptor)
 
 
 def _accepts(path: Path) -> bool:

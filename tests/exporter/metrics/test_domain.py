@@ -50,7 +50,7 @@ OTHERS: dict[str, tuple[MetricType, tuple[str, ...]]] = {
     "libvirt_domain_state_reason": (GAUGE, DOMAIN),
     "libvirt_domain_state_reason_info": (GAUGE, (*DOMAIN, "state", "reason")),
     "libvirt_domain_start_time_seconds": (GAUGE, DOMAIN),
-    "libvirt_domain_stats_timed_out": (GAUGE, DOMAIN),
+    "libvirt_domain_stats_timed_out": (GAUGE, ("domain", "uuid")),
     "libvirt_domain_cpu_user_seconds_total": (COUNTER, DOMAIN),
     "libvirt_domain_cpu_system_seconds_total": (COUNTER, DOMAIN),
     "libvirt_domain_cpu_haltpoll_success_seconds_total": (COUNTER, DOMAIN),

@@ -152,7 +152,7 @@ def histories(draw: st.DrawFn) -> list[bytes]:
     return history
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(histories())
 def test_any_sequence_of_replies_decodes_as_by_the_plain_codec(history: list[bytes]) -> None:
     decoder = DomainStatsDecoder()
