@@ -35,7 +35,7 @@ from exporter.config import (
 from exporter.exposition import Format
 from exporter.logs import configure
 from exporter.recording import record
-from libvirt_rpc.errors import LibvirtRPCError
+from libvirt_rpc.errors import InvalidURI, LibvirtRPCError
 from libvirt_rpc.trace.format import load_trace
 from libvirt_rpc.trace.replay import Replayer
 
@@ -176,8 +176,9 @@ def record_command(
 @click.pass_obj
 def replay_command(options: _Options, /, file: Path, **flags: Any) -> None:
     """Serve from a recorded FILE as if it were the hypervisor."""
-    config = options.config(flags)
-    _run(Application(config, replayer=Replayer(load_trace(file))).serve())
+    trace = load_trace(file)
+    config = options.config(flags, libvirt__uri=trace.header.uri)
+    _run(Application(config, replayer=Replayer(trace)).serve())
 
 
 @cli.command()
@@ -185,8 +186,10 @@ def replay_command(options: _Options, /, file: Path, **flags: Any) -> None:
 @click.pass_obj
 def demo(options: _Options, /, **flags: Any) -> None:
     """Serve a recorded hypervisor that ships with the exporter; no libvirt needed."""
-    config = options.config(flags, web__listen_address=str(DEMO_ADDRESS))
     trace = load_trace(resources.files("exporter").joinpath("demo.jsonl.gz").read_bytes())
+    config = options.config(
+        flags, web__listen_address=str(DEMO_ADDRESS), libvirt__uri=trace.header.uri
+    )
     application = Application(config, replayer=Replayer(trace))
 
     def announce(urls: list[str]) -> None:
@@ -216,6 +219,9 @@ def main(arguments: list[str] | None = None) -> None:
         cli.main(args=given, prog_name="libvirt-exporter")
     except ConfigError as exc:
         click.echo(f"libvirt-exporter: {exc}", err=True)
+        sys.exit(2)
+    except InvalidURI as exc:
+        click.echo(f"libvirt-exporter: libvirt.uri: {exc}", err=True)
         sys.exit(2)
     except LibvirtRPCError as exc:
         click.echo(f"libvirt-exporter: {exc}", err=True)
