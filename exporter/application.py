@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Callable
 
@@ -25,6 +26,8 @@ from libvirt_rpc.trace.replay import Replayer, replay_dial
 from libvirt_rpc.trace.tap import FrameTap
 from libvirt_rpc.transports.dial import dial
 
+logger = logging.getLogger(__name__)
+
 
 class Application:
     """One exporter. With a `replayer` it talks to a recorded hypervisor, in the recording's time."""
@@ -34,7 +37,7 @@ class Application:
     ) -> None:
         """Raises InvalidURI."""
         self.config = config
-        self.own = SelfMetrics()
+        self.own = SelfMetrics(config.metrics.extra_labels)
         self.hypervisor = Hypervisor(
             config.libvirt,
             dial=dial if replayer is None else replay_dial(replayer),
@@ -67,24 +70,24 @@ class Application:
     async def serve(self, announce: Callable[[list[str]], None] | None = None) -> int:
         """Listens, connects in the background, serves until a signal. Raises ConfigError."""
         web = self.config.web
-        sockets = [listen(address) for address in web.listen_address]
-        connecting = asyncio.create_task(self.hypervisor.run())
-        try:
-            if announce is not None:
-                # Whoever follows the URL shall find it connected.
-                await self.hypervisor.first_attempt()
-                ports = [one.getsockname()[1] for one in sockets]
-                announce(
-                    [
-                        _url(address, port, web.telemetry_path)
-                        for address, port in zip(web.listen_address, ports, strict=True)
-                    ]
-                )
-            await serve(make_app(self.scraper, web), sockets)
-        finally:
-            connecting.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await connecting
+        with contextlib.ExitStack() as stack:
+            sockets = [stack.enter_context(listen(address)) for address in web.listen_address]
+            urls = [
+                _url(address, one.getsockname()[1], web.telemetry_path)
+                for address, one in zip(web.listen_address, sockets, strict=True)
+            ]
+            logger.info("listening", extra={"url": " ".join(urls)})
+            connecting = asyncio.create_task(self.hypervisor.run())
+            try:
+                if announce is not None:
+                    # Whoever follows the URL shall find it connected.
+                    await self.hypervisor.first_attempt()
+                    announce(urls)
+                await serve(make_app(self.scraper, web), sockets)
+            finally:
+                connecting.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await connecting
         return 0
 
     async def scrape_once(self, page_format: Format = Format.TEXT) -> tuple[bytes, int]:
@@ -96,7 +99,7 @@ class Application:
         try:
             page = await self.scraper.scrape()
         finally:
-            connected = self.hypervisor.connection is not None
+            connected = self.hypervisor.is_connected
             await self.hypervisor.close()
         return page.render(page_format), 0 if connected else 1
 

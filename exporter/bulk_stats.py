@@ -15,8 +15,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from math import ceil
-from typing import Any, Protocol
+from typing import Any
+from weakref import WeakKeyDictionary
 
+from exporter.lanes import LaneChoice, LaneSource
 from libvirt_rpc.connection import Connection
 from libvirt_rpc.deadline import Deadline
 from libvirt_rpc.enums import (
@@ -26,14 +28,16 @@ from libvirt_rpc.enums import (
     DomainStatsTypes,
 )
 from libvirt_rpc.errors import (
+    AccessDenied,
     CallTimeout,
     InvalidArgument,
     LibvirtRPCError,
     NoSupport,
-    RemoteError,
+    OperationDenied,
     RPCError,
+    SessionClosed,
 )
-from libvirt_rpc.protocol.domain_stats import DomainStats
+from libvirt_rpc.protocol.domain_stats import DomainStats, Layout
 from libvirt_rpc.protocol.types import Domain
 from libvirt_rpc.session import DAEMON_REQUEST_SLOTS, Call
 
@@ -42,9 +46,8 @@ logger = logging.getLogger(__name__)
 CHUNKS_PER_SLOT = 8
 LARGEST_CHUNK = 16
 INACTIVE_CHUNK = 64
-STUCK_PER_LANE = 2
-"""A connection with so many calls stuck is left aside: the daemon runs five of a connection's calls."""
-EXTRA_LANES = 2
+PROBES_AT_ONCE = 2
+"""Unanswered ones, those left behind included: where the daemon does not even answer these, no more."""
 RESERVE_SECONDS = 0.5
 RESERVE_SHARE = 0.1
 """Kept of the deadline for asking what needs no monitor of the domains that are missing."""
@@ -52,28 +55,25 @@ FIRST_PATIENCE_SECONDS = 0.5
 LEAST_PATIENCE_SECONDS = 0.25
 PATIENCE_CALLS = 8
 """A call that takes longer than so many usual ones is looked into."""
+SHORTEST_PATIENCE_SECONDS = 0.02
+"""Whatever the deadline."""
 OCCUPIED_MILLISECONDS = 200
 """A monitor that is busy for so long hangs; a healthy one answers in a few."""
+GRACE_SECONDS = 1.0
+"""A call that hangs is waited for so long if nothing else is left to do: it may have been slow only."""
 BUSY_PAUSE_SECONDS = 0.05
 """How long another client holds a domain's job for a moment."""
 
-LONGEST_WAIT_SECONDS = 0.25
+LONGEST_WAIT_SECONDS = 0.1
+"""The deadline may be brought forward meanwhile."""
 
 MONITOR_FREE = DomainStatsTypes.STATE | DomainStatsTypes.INTERFACE
 """Groups that the daemon answers without asking the domain's QEMU."""
 NEEDS_IMAGE = DomainStatsTypes.BLOCK
 """The group for which the daemon opens the disk images of an inactive domain."""
 
-
-class Lanes(Protocol):
-    """Where connections come from: `lanes` are those that stand, the main one first."""
-
-    @property
-    def lanes(self) -> Sequence[Connection]: ...
-
-    async def add_lane(self, deadline: Deadline) -> Connection: ...
-
-    async def drop_lane(self, connection: Connection) -> None: ...
+REFUSED_FOR_ALL = (NoSupport, AccessDenied, OperationDenied)
+"""Refusals that do not depend on the domains that were asked for."""
 
 
 @dataclass(slots=True)
@@ -99,6 +99,9 @@ class _Kind(Enum):
     PROBE = auto()
 
 
+_ASKING = frozenset({_Kind.CHUNK, _Kind.SINGLE, _Kind.INACTIVE, _Kind.CHEAP})
+
+
 @dataclass(slots=True, eq=False)
 class _Request:
     """A call of this module, in flight or left behind."""
@@ -109,6 +112,7 @@ class _Request:
     connection: Connection
     patience: float
     overdue_at: float
+    flags: ConnectGetAllDomainStatsFlags
     about: _Request | None = None
     """Of a probe: the request that it looks into."""
     is_slow: bool = False
@@ -121,17 +125,22 @@ class _Work:
 
 
 class BulkStats:
-    """Collects from one hypervisor; remembers between collections only which calls are left behind."""
+    """Collects from one hypervisor; remembers between collections which calls are left behind, and
+    nothing of what domains reported.
+    """
 
-    def __init__(self, lanes: Lanes, *, parallel: int, max_stuck_calls: int) -> None:
-        self.lanes = lanes
+    def __init__(self, source: LaneSource, *, parallel: int, max_stuck_calls: int) -> None:
+        self.lanes = LaneChoice(source, slots=max(DAEMON_REQUEST_SLOTS, parallel + 1))
         self.parallel = parallel
         self.bound = max_stuck_calls + parallel
         self.flags = ConnectGetAllDomainStatsFlags.NOWAIT
         self.usual_seconds: float | None = None
         """What a call for a chunk takes; None until one was seen."""
         self.left_behind: list[_Request] = []
-        self._whole_though_short: dict[uuid.UUID, object] = {}
+        self._main: Connection | None = None
+        self._knows_nowait = False
+        self._whole_though_short: dict[uuid.UUID, tuple[str, ...]] = {}
+        self._reduced: WeakKeyDictionary[Layout, bool] = WeakKeyDictionary()
 
     @property
     def stuck_calls(self) -> int:
@@ -141,6 +150,7 @@ class BulkStats:
 
     async def collect(self, stats: DomainStatsTypes, deadline: Deadline) -> Collected:
         """Raises LibvirtRPCError where not even the list of domains is to be had."""
+        self._meet()
         collection = _Collection(self, stats, deadline)
         try:
             await collection.run()
@@ -148,64 +158,82 @@ class BulkStats:
             self.left_behind += collection.leave_behind()
         collected = collection.collected
         collected.stuck = self.stuck_calls
-        for connection in self.lanes.lanes:
+        for connection in self.lanes.source.lanes:
             connection.forget_other_domains(collected.domains)
         uuids = {domain.uuid for domain in collected.domains}
         for gone in self._whole_though_short.keys() - uuids:
             del self._whole_though_short[gone]
-        await self._drop_idle_lanes()
+        self.lanes.drop_idle()
         return collected
 
-    async def _drop_idle_lanes(self) -> None:
-        main, *extra = self.lanes.lanes or (None,)
-        if main is None or main.session.stuck:
-            return
-        for connection in extra:
-            if not connection.session.outstanding:
-                await self.lanes.drop_lane(connection)
+    def _meet(self) -> None:
+        """Behind a new connection there may be another daemon."""
+        main = next(iter(self.lanes.source.lanes), None)
+        if main is not self._main:
+            self._main = main
+            self._knows_nowait = False
+            self.flags = ConnectGetAllDomainStatsFlags.NOWAIT
 
-    def outstanding_for(self, domain: Domain, *kinds: _Kind) -> bool:
+    def outstanding_for(self, domain: Domain, kind: _Kind) -> bool:
         return any(
-            one.kind in kinds and not one.call.done and domain in one.domains
+            one.kind is kind and not one.call.done and domain in one.domains
             for one in self.left_behind
         )
 
     def suspects(self) -> set[uuid.UUID]:
         """Domains of calls that were left behind: one of each call hangs."""
         return {
-            domain.uuid
-            for one in self.left_behind
-            if not one.call.done and one.kind is not _Kind.LIST
-            for domain in one.domains
+            domain.uuid for one in self.left_behind if not one.call.done for domain in one.domains
         }
 
     def is_left_behind(self, kind: _Kind) -> bool:
         return any(one.kind is kind and not one.call.done for one in self.left_behind)
 
-    def learn(self, seconds: float) -> None:
-        """Takes a chunk's time into the usual one."""
-        usual = self.usual_seconds
-        self.usual_seconds = seconds if usual is None else usual + (seconds - usual) / 8
+    def learn(self, request: _Request, seconds: float) -> None:
+        """Takes from an answer how long a chunk usually takes, and that the daemon knows its flags."""
+        if request.flags:
+            self._knows_nowait = True
+        if request.kind is _Kind.CHUNK and not request.is_slow:
+            usual = self.usual_seconds
+            self.usual_seconds = seconds if usual is None else usual + (seconds - usual) / 8
+
+    def gives_up_flags(self, request: _Request, error: LibvirtRPCError) -> bool:
+        """Whether the call was refused for its flags, by a daemon from before libvirt 4.5."""
+        if self._knows_nowait or not request.flags or not isinstance(error, InvalidArgument):
+            return False
+        if self.flags:
+            logger.warning(
+                "the daemon knows no NOWAIT: a busy domain will be waited for (%s)", error
+            )
+        self.flags = ConnectGetAllDomainStatsFlags(0)
+        return True
 
     def patience(self, deadline: Deadline) -> float:
         usual = self.usual_seconds
         wish = FIRST_PATIENCE_SECONDS if usual is None else PATIENCE_CALLS * usual
-        return min(max(wish, LEAST_PATIENCE_SECONDS), deadline.remaining() / 4)
+        patience = min(max(wish, LEAST_PATIENCE_SECONDS), deadline.remaining() / 4)
+        return max(patience, SHORTEST_PATIENCE_SECONDS)
+
+    def is_reduced(self, record: DomainStats) -> bool:
+        """Whether the record looks as NOWAIT leaves it while somebody else holds the domain's job."""
+        known = self._reduced.get(record.layout)
+        if known is None:
+            known = self._reduced[record.layout] = looks_reduced(record.layout.fields)
+        return known and record.domain.id != -1
 
     def is_short(self, record: DomainStats) -> bool:
         """Whether a running domain's record lacks what only its monitor tells, and usually has it."""
-        if self._whole_though_short.get(record.domain.uuid) is record.layout:
+        if not self.is_reduced(record):
+            self._whole_though_short.pop(record.domain.uuid, None)
             return False
-        return is_reduced(record)
+        return self._whole_though_short.get(record.domain.uuid) != record.layout.fields
 
     def accept_short(self, record: DomainStats) -> None:
-        """The record came twice in this shape: it is how this domain is."""
-        self._whole_though_short[record.domain.uuid] = record.layout
+        """The record came twice in this shape, with nobody in the way: it is how this domain is."""
+        self._whole_though_short[record.domain.uuid] = record.layout.fields
 
 
-def is_reduced(record: DomainStats) -> bool:
-    """Whether the record looks as NOWAIT leaves it while somebody else holds the domain's job."""
-    fields = record.layout.fields
+def looks_reduced(fields: Sequence[str]) -> bool:
     no_disk_figures = "block.0.name" in fields and not any(
         name.startswith("block.") and name.endswith(".rd.reqs") for name in fields
     )
@@ -231,53 +259,59 @@ class _Collection:
         self._deadline = deadline
         self._reserve = min(RESERVE_SECONDS, RESERVE_SHARE * deadline.remaining())
         self._queue: deque[_Work] = deque()
+        self._probes: deque[tuple[Domain, _Request | None]] = deque()
         self._open: dict[asyncio.Future[Any], _Request] = {}
-        self._failed: set[uuid.UUID] = set()
+        self._in_part: set[uuid.UUID] = set()
+        """Domains of which nothing but the cheap part was asked with success."""
+        self._hanging: set[uuid.UUID] = set()
+        """Domains whose monitor hangs, by their control information."""
+        self._undisturbed: set[uuid.UUID] = set()
+        """Domains whose job nobody holds, by their control information, or that have none."""
+        self._refusal: LibvirtRPCError | None = None
         self.collected = Collected()
 
     async def run(self) -> None:
-        domains = await self._list()
-        self.collected.domains = domains
-        stuck_images = self._bulk.is_left_behind(_Kind.INACTIVE)
+        self.collected.domains = await self._list()
         suspects = self._bulk.suspects()
-        running = [domain for domain in domains if domain.id != -1]
-        inactive = [domain for domain in domains if domain.id == -1]
-        healthy = [domain for domain in running if domain.uuid not in suspects]
-        size = chunk_size(len(healthy), self._bulk.parallel)
-        self._queue += [_Work(_Kind.CHUNK, chunk) for chunk in chunked(healthy, size)]
-        self._queue += [
-            _Work(_Kind.CHEAP if stuck_images else _Kind.INACTIVE, chunk)
-            for chunk in chunked(inactive, INACTIVE_CHUNK)
-        ]
-        for domain in running:
-            if domain.uuid in suspects:
-                await self._ask_again(domain)
+        self._plan(suspects)
         await self._work(self._reserve)
+        if self._refusal is not None:
+            raise self._refusal
         await self._ask_short_ones(suspects)
         await self._ask_cheaply()
         self._settle(suspects)
+
+    def _plan(self, suspects: set[uuid.UUID]) -> None:
+        running = [domain for domain in self.collected.domains if domain.id != -1]
+        inactive = [domain for domain in self.collected.domains if domain.id == -1]
+        healthy = [domain for domain in running if domain.uuid not in suspects]
+        for domain in running:
+            if domain.uuid in suspects:
+                self._ask_suspect(domain)
+        size = chunk_size(len(healthy), self._bulk.parallel)
+        self._queue += [_Work(_Kind.CHUNK, chunk) for chunk in chunked(healthy, size)]
+        # While images hang none is opened: the inactive domains are left to the last step.
+        if not self._bulk.is_left_behind(_Kind.INACTIVE):
+            chunks = chunked(inactive, INACTIVE_CHUNK)
+            self._queue += [_Work(_Kind.INACTIVE, chunk) for chunk in chunks]
+
+    def _ask_suspect(self, domain: Domain) -> None:
+        """Queues a suspect by itself; where such a call waits already, asks first what it waits for."""
+        if self._bulk.outstanding_for(domain, _Kind.SINGLE):
+            self._probe(domain)
+        else:
+            self._queue.append(_Work(_Kind.SINGLE, (domain,)))
 
     @property
     def _soft(self) -> Deadline:
         """When to stop waiting for full statistics."""
         return Deadline(self._deadline.at - self._reserve, self._deadline.clock)
 
-    async def _ask_again(self, domain: Domain) -> None:
-        """Queues a suspect by itself, unless such a call already waits and would only wait beside it."""
-        if self._bulk.outstanding_for(domain, _Kind.SINGLE):
-            if self._bulk.outstanding_for(domain, _Kind.PROBE):
-                return
-            connection = await self._lane()
-            if connection is not None:
-                self._probe(connection, domain, about=None)
-        else:
-            self._queue.append(_Work(_Kind.SINGLE, (domain,)))
-
     # The list of domains.
 
     async def _list(self) -> tuple[Domain, ...]:
-        if self._bulk.is_left_behind(_Kind.LIST):
-            raise CallTimeout("CONNECT_LIST_ALL_DOMAINS", self._longest_wait(_Kind.LIST))
+        if self._bulk.is_left_behind(_Kind.LIST) or self._held >= self._bulk.bound:
+            raise CallTimeout("CONNECT_LIST_ALL_DOMAINS", self._longest_wait())
         try:
             domains = await self._list_by(ConnectListAllDomainsFlags(0))
         except RPCError:
@@ -288,49 +322,70 @@ class _Collection:
         return tuple(sorted(unique.values(), key=lambda domain: (domain.name, domain.uuid)))
 
     async def _list_by(self, flags: ConnectListAllDomainsFlags) -> tuple[Domain, ...]:
-        connection = await self._lane()
-        if connection is None:
-            raise CallTimeout("CONNECT_LIST_ALL_DOMAINS", 0.0)
+        connection = await self._first_lane()
         call = connection.start_list_all_domains(flags)
         request = self._track(_Kind.LIST, (), call, connection)
-        await asyncio.wait((call.future,), timeout=self._soft.remaining())
+        await self._wait((call.future,))
         if not call.future.done():
             raise CallTimeout(call.procedure.name, self._soft.clock() - call.started)
         del self._open[request.call.future]
         return call.future.result().domains
 
-    def _longest_wait(self, kind: _Kind) -> float:
+    async def _first_lane(self) -> Connection:
+        while (connection := self._lane(_Kind.LIST)) is None:
+            opening = self._bulk.lanes.opening
+            if not self._bulk.lanes.source.lanes:
+                raise SessionClosed("it has just ended")
+            if opening is None or self._soft.expired:
+                raise CallTimeout("CONNECT_LIST_ALL_DOMAINS", self._longest_wait())
+            await self._wait((opening,))
+        return connection
+
+    async def _wait(self, futures: Iterable[asyncio.Future[Any]]) -> None:
+        """Until one of them is done, or the time for full statistics is over."""
+        waiting = set(futures)
+        while waiting and not any(one.done() for one in waiting) and not self._soft.expired:
+            timeout = min(self._soft.remaining(), LONGEST_WAIT_SECONDS)
+            await asyncio.wait(waiting, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+
+    def _longest_wait(self) -> float:
         now = self._deadline.clock()
-        return max(now - one.call.started for one in self._bulk.left_behind if one.kind is kind)
+        return max((now - one.call.started for one in self._bulk.left_behind), default=0.0)
 
     # Which connection, and how many calls on it.
 
-    async def _lane(self) -> Connection | None:
-        """The connection with the fewest calls stuck that takes another; a further one if need be."""
-        lanes = self._bulk.lanes.lanes
-        stuck = {id(lane): self._stuck_on(lane) for lane in lanes}
-        best = min(lanes, key=lambda lane: stuck[id(lane)], default=None)
-        if best is None:
-            return None
-        if stuck[id(best)] >= STUCK_PER_LANE and len(lanes) <= EXTRA_LANES:
-            try:
-                return await self._bulk.lanes.add_lane(self._soft)
-            except LibvirtRPCError as exc:
-                logger.warning("no further connection beside the stuck calls: %s", exc)
-        return best if best.session.outstanding < DAEMON_REQUEST_SLOTS else None
+    @property
+    def _held(self) -> int:
+        """How many of the daemon's workers the exporter may hold now."""
+        opening = self._bulk.lanes.opening is not None
+        return self._bulk.stuck_calls + len(self._open) + opening
+
+    def _lane(self, kind: _Kind) -> Connection | None:
+        """A connection for one more call; where they are crowded, a further one is on its way."""
+        lanes = self._bulk.lanes
+        if self._held < self._bulk.bound - 1 and lanes.is_another_needed(
+            self._stuck_on, self._deadline.clock()
+        ):
+            lanes.open_another(self._deadline.clock)
+        return lanes.choose(self._stuck_on, spare=int(kind in _ASKING))
 
     def _stuck_on(self, connection: Connection) -> int:
         slow = sum(one.is_slow and one.connection is connection for one in self._open.values())
         return connection.session.stuck + slow
 
     def _may_start(self, kind: _Kind) -> bool:
-        slow = sum(one.is_slow for one in self._open.values())
-        stuck = self._bulk.stuck_calls + slow
-        active = len(self._open) - slow
-        if kind is _Kind.CHEAP:
-            return active < self._bulk.parallel and stuck + active < self._bulk.bound
-        # One of the bound is kept for what cannot hang.
-        return active < min(self._bulk.parallel, self._bulk.bound - 1 - stuck)
+        free = self._bulk.bound - self._held
+        if kind is _Kind.PROBE:
+            everything = (*self._bulk.left_behind, *self._open.values())
+            return free > 0 and sum(one.kind is kind for one in everything) < PROBES_AT_ONCE
+        active = [one.kind for one in self._open.values() if not one.is_slow]
+        if sum(one in _ASKING for one in active) >= self._bulk.parallel:
+            return False
+        if kind is _Kind.INACTIVE and active.count(kind) >= max(1, self._bulk.parallel // 2):
+            # Images on a dead storage must not take every place.
+            return False
+        # The last one is kept for what hangs only where the daemon itself does.
+        return free > (0 if kind is _Kind.CHEAP else 1)
 
     def _track(
         self,
@@ -342,7 +397,9 @@ class _Collection:
     ) -> _Request:
         patience = self._bulk.patience(self._deadline)
         overdue_at = self._deadline.clock() + patience
-        request = _Request(kind, domains, call, connection, patience, overdue_at, about)
+        request = _Request(
+            kind, domains, call, connection, patience, overdue_at, self._bulk.flags, about
+        )
         self._open[call.future] = request
         return request
 
@@ -351,43 +408,64 @@ class _Collection:
     async def _work(self, reserve: float) -> None:
         """Until everything is answered or told to be stuck, or until `reserve` before the deadline."""
         while (left := self._deadline.remaining() - reserve) > 0:
-            await self._launch()
-            waiting = [one for one in self._open.values() if not one.is_slow]
-            if not waiting:
+            self._launch()
+            waits = [self._worth_waiting(one) for one in self._open.values()]
+            opening = self._bulk.lanes.opening if self._queue else None
+            if opening is not None:
+                waits.append(LONGEST_WAIT_SECONDS)
+            wait = min((one for one in waits if one > 0), default=0.0)
+            if not wait:
                 return
-            now = self._deadline.clock()
-            due = min(one.overdue_at for one in waiting) - now
-            # The deadline may be brought forward meanwhile.
-            timeout = min(left, max(0.0, due), LONGEST_WAIT_SECONDS)
-            done, _ = await asyncio.wait(
-                self._open, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
+            await asyncio.wait(
+                (*self._open, *((opening,) if opening is not None else ())),
+                timeout=min(left, wait, LONGEST_WAIT_SECONDS),
+                return_when=asyncio.FIRST_COMPLETED,
             )
-            for future in done:
+            for future in [one for one in self._open if one.done()]:
                 self._answered(self._open.pop(future))
             now = self._deadline.clock()
             for request in [one for one in self._open.values() if one.overdue_at <= now]:
-                await self._overdue(request)
+                self._look_into(request)
 
-    async def _launch(self) -> None:
+    def _worth_waiting(self, request: _Request) -> float:
+        """For how many seconds to wait for an answer before something has to be done or given up."""
+        now = self._deadline.clock()
+        if request.is_slow:
+            return request.call.started + GRACE_SECONDS - now
+        return max(request.overdue_at - now, SHORTEST_PATIENCE_SECONDS)
+
+    def _launch(self) -> None:
+        while self._probes and self._may_start(_Kind.PROBE):
+            connection = self._lane(_Kind.PROBE)
+            if connection is None:
+                break
+            domain, about = self._probes.popleft()
+            if about is None or not (about.is_slow or about.call.done):
+                call = connection.start_domain_get_control_info(domain)
+                self._track(_Kind.PROBE, (domain,), call, connection, about)
         while self._queue and self._may_start(self._queue[0].kind):
-            connection = await self._lane()
+            work = self._queue[0]
+            connection = self._lane(work.kind)
             if connection is None:
                 return
-            work = self._queue.popleft()
-            stats = self._stats
-            if work.kind is _Kind.CHEAP:
-                stats &= MONITOR_FREE if work.domains[0].id != -1 else ~NEEDS_IMAGE
-            call = connection.start_get_all_domain_stats(work.domains, stats, self._bulk.flags)
-            self._track(work.kind, work.domains, call, connection)
+            self._queue.popleft()
+            stats = self._cheap_stats(work.domains) if work.kind is _Kind.CHEAP else self._stats
+            start = connection.start_get_all_domain_stats
+            self._track(
+                work.kind, work.domains, start(work.domains, stats, self._bulk.flags), connection
+            )
+
+    def _cheap_stats(self, domains: Sequence[Domain]) -> DomainStatsTypes:
+        """What of the statistics cannot hang; `domains` are all running or all inactive."""
+        return self._stats & (MONITOR_FREE if domains[0].id != -1 else ~NEEDS_IMAGE)
 
     def _answered(self, request: _Request) -> None:
         try:
             reply = request.call.future.result()
-        except RemoteError as exc:
-            self._refused(request, exc)
-        except LibvirtRPCError as exc:
+        except SessionClosed as exc:
             self.collected.errors.append(exc)
-            self._failed |= {domain.uuid for domain in request.domains}
+        except LibvirtRPCError as exc:
+            self._refused(request, exc)
         else:
             if request.kind is _Kind.PROBE:
                 self._probed(request, reply)
@@ -395,108 +473,137 @@ class _Collection:
                 self._arrived(request, reply)
 
     def _arrived(self, request: _Request, reply: Iterable[DomainStats]) -> None:
-        if request.kind is _Kind.CHUNK and not request.is_slow:
-            self._bulk.learn(self._deadline.clock() - request.call.started)
-        records = self.collected.records
+        self._bulk.learn(request, self._deadline.clock() - request.call.started)
         came = set()
         for record in reply:
             came.add(record.domain.uuid)
-            known = records.get(record.domain.uuid)
-            if known is None or len(record.values) >= len(known.values):
-                records[record.domain.uuid] = record
-        self.collected.vanished |= {domain.uuid for domain in request.domains} - came
+            self._take(record, in_part=request.kind is _Kind.CHEAP)
+        gone = {domain.uuid for domain in request.domains} - came
+        self.collected.vanished |= gone
+        for key in gone:
+            self.collected.records.pop(key, None)
 
-    def _refused(self, request: _Request, error: RemoteError) -> None:
+    def _take(self, record: DomainStats, *, in_part: bool) -> None:
+        key = record.domain.uuid
+        known = self.collected.records.get(key)
+        if known is not None and len(record.values) < len(known.values):
+            return
+        self.collected.records[key] = record
+        if in_part:
+            self._in_part.add(key)
+        else:
+            self._in_part.discard(key)
+
+    def _refused(self, request: _Request, error: LibvirtRPCError) -> None:
         if request.kind is _Kind.PROBE:
             # An inactive or vanished domain, or a driver without control information: no verdict.
-            return
-        if isinstance(error, NoSupport):
-            raise error
-        if isinstance(error, InvalidArgument) and self._bulk.flags:
-            logger.warning(
-                "the daemon knows no NOWAIT: a busy domain will be waited for (%s)", error
-            )
-            self._bulk.flags = ConnectGetAllDomainStatsFlags(0)
+            self._undisturbed |= {domain.uuid for domain in request.domains}
+        elif isinstance(error, REFUSED_FOR_ALL):
+            self._refusal = error
+            self._queue.clear()
+        elif self._bulk.gives_up_flags(request, error):
             self._queue.appendleft(_Work(request.kind, request.domains))
         elif len(request.domains) > 1:
             # Too large for one reply, or one of them is bad: halve until it is told apart.
             half = len(request.domains) // 2
-            for part in (request.domains[:half], request.domains[half:]):
+            for part in (request.domains[half:], request.domains[:half]):
                 self._queue.appendleft(_Work(request.kind, part))
         else:
             self.collected.errors.append(error)
-            self._failed |= {domain.uuid for domain in request.domains}
 
     # What takes too long.
 
-    async def _overdue(self, request: _Request) -> None:
+    def _look_into(self, request: _Request) -> None:
+        """An overdue call: by the control information of its domains it hangs, or is only slow."""
         request.patience *= 2
         request.overdue_at = self._deadline.clock() + request.patience
-        if request.is_slow or request.kind not in (_Kind.CHUNK, _Kind.SINGLE):
-            return
-        for domain in request.domains:
-            if self._bulk.outstanding_for(domain, _Kind.PROBE):
-                continue
-            connection = await self._lane()
-            if connection is None:
-                return
-            self._probe(connection, domain, about=request)
+        if request.kind is _Kind.PROBE:
+            request.is_slow = True
+        elif request.kind in {_Kind.CHUNK, _Kind.SINGLE} and not request.is_slow:
+            for domain in request.domains:
+                self._probe(domain, request)
 
-    def _probe(self, connection: Connection, domain: Domain, about: _Request | None) -> None:
+    def _probe(self, domain: Domain, about: _Request | None = None) -> None:
         """Asks whether the domain's monitor hangs; the answer never waits for the monitor."""
-        if any(one.kind is _Kind.PROBE and domain in one.domains for one in self._open.values()):
+        waiting = [one for one, _ in self._probes]
+        open_ones = [one for one in self._open.values() if one.kind is _Kind.PROBE]
+        if domain in waiting or any(domain in one.domains for one in open_ones):
             return
-        call = connection.start_domain_get_control_info(domain)
-        self._track(_Kind.PROBE, (domain,), call, connection, about)
+        if not self._bulk.outstanding_for(domain, _Kind.PROBE):
+            self._probes.append((domain, about))
 
     def _probed(self, probe: _Request, reply: Any) -> None:
-        occupied = (
-            reply.state == DomainControlState.OCCUPIED and reply.state_time >= OCCUPIED_MILLISECONDS
-        )
-        if not occupied:
+        (domain,) = probe.domains
+        if reply.state == DomainControlState.OK:
+            self._undisturbed.add(domain.uuid)
+        if reply.state != DomainControlState.OCCUPIED or reply.state_time < OCCUPIED_MILLISECONDS:
             return
+        self._hanging.add(domain.uuid)
         request = probe.about
-        if request is None:
+        if request is not None:
+            self._told_apart(request)
+        elif self._bulk.outstanding_for(domain, _Kind.SINGLE):
             # Its job is held by the call that was left behind: NOWAIT goes round it.
-            self._queue.append(_Work(_Kind.SINGLE, probe.domains))
-            return
-        if request.is_slow or request.call.done:
+            self._queue.appendleft(_Work(_Kind.SINGLE, (domain,)))
+
+    def _told_apart(self, request: _Request) -> None:
+        """A call hangs: what it brings no more is asked for by others."""
+        if request.is_slow or request.call.done or self._refusal is not None:
             return
         request.is_slow = True
-        logger.debug("%s hangs; its neighbours are asked singly", probe.domains[0].name)
         if request.kind is _Kind.CHUNK:
-            for domain in request.domains:
-                self._queue.append(_Work(_Kind.SINGLE, (domain,)))
-        else:
-            self._queue.append(_Work(_Kind.CHEAP, request.domains))
+            singles = [_Work(_Kind.SINGLE, (domain,)) for domain in request.domains]
+            self._queue.extendleft(reversed(singles))
+        elif self._cheap_stats(request.domains):
+            self._queue.appendleft(_Work(_Kind.CHEAP, request.domains))
 
     # The last steps.
 
     async def _ask_short_ones(self, suspects: set[uuid.UUID]) -> None:
-        """Once more those whose job another client held for a moment."""
-        suspects = suspects | self._in_open_calls()
-        short = [
-            record
-            for record in self.collected.records.values()
-            if record.domain.id != -1
-            and record.domain.uuid not in suspects
-            and self._bulk.is_short(record)
+        """Once more those whose job another client held for a moment, or whose stuck call has ended."""
+        busy = self._bulk.suspects() | self._in_open_calls()
+        again = [
+            domain
+            for domain in self.collected.domains
+            if domain.id != -1 and domain.uuid not in busy and self._is_short(domain, suspects)
         ]
-        if not short or self._soft.remaining() < 2 * BUSY_PAUSE_SECONDS:
+        if not again or self._soft.remaining() < 2 * BUSY_PAUSE_SECONDS:
             return
         await asyncio.sleep(BUSY_PAUSE_SECONDS)
-        size = chunk_size(len(short), self._bulk.parallel)
-        domains = [record.domain for record in short]
-        self._queue += [_Work(_Kind.CHUNK, chunk) for chunk in chunked(domains, size)]
+        size = chunk_size(len(again), self._bulk.parallel)
+        self._queue += [_Work(_Kind.CHUNK, chunk) for chunk in chunked(again, size)]
+        before = dict(self.collected.records)
         await self._work(self._reserve)
-        for record in short:
-            again = self.collected.records[record.domain.uuid]
-            if again is not record and again.layout is record.layout:
-                self._bulk.accept_short(again)
+        await self._judge_short_ones([domain for domain in again if domain.uuid in before], before)
+
+    def _is_short(self, domain: Domain, suspects: set[uuid.UUID]) -> bool:
+        record = self.collected.records.get(domain.uuid)
+        if record is None:
+            return domain.uuid in suspects - self.collected.vanished
+        return domain.uuid in self._in_part or self._bulk.is_short(record)
+
+    async def _judge_short_ones(
+        self, domains: Iterable[Domain], before: dict[uuid.UUID, DomainStats]
+    ) -> None:
+        """Short again: because that is how they are, or because another client's call hangs."""
+        still = {}
+        for domain in domains:
+            record = self.collected.records.get(domain.uuid)
+            came_again = record is not None and record is not before[domain.uuid]
+            if record is not None and came_again and self._bulk.is_short(record):
+                still[domain] = record
+        self._undisturbed -= {domain.uuid for domain in still}
+        for domain in still:
+            self._probe(domain)
+        await self._work(self._reserve)
+        for domain, record in still.items():
+            if domain.uuid in self._undisturbed:
+                self._bulk.accept_short(record)
 
     async def _ask_cheaply(self) -> None:
-        """State and interfaces, which need no monitor, of the domains that nothing has come of."""
+        """What cannot hang, of the domains that nothing has come of."""
         self._queue.clear()
+        self._probes.clear()
         asked = self._in_open_calls(_Kind.CHEAP)
         absent = [
             domain
@@ -506,7 +613,16 @@ class _Collection:
             and domain.uuid not in asked
             and not self._bulk.outstanding_for(domain, _Kind.CHEAP)
         ]
-        self._queue += [_Work(_Kind.CHEAP, chunk) for chunk in chunked(absent, INACTIVE_CHUNK)]
+        for is_running in (True, False):
+            alike = [domain for domain in absent if (domain.id != -1) is is_running]
+            if alike and self._cheap_stats(alike):
+                chunks = chunked(alike, INACTIVE_CHUNK)
+                self._queue += [_Work(_Kind.CHEAP, chunk) for chunk in chunks]
+        if not self._queue:
+            return
+        for request in self._open.values():
+            # Its time is over.
+            request.is_slow = True
         await self._work(0.0)
 
     def _in_open_calls(self, *kinds: _Kind) -> set[uuid.UUID]:
@@ -518,16 +634,20 @@ class _Collection:
         }
 
     def _settle(self, suspects: set[uuid.UUID]) -> None:
-        """Who is missing: no record, or only the part that NOWAIT gives beside a stuck call."""
-        collected = self.collected
-        hanging = suspects | self._in_open_calls()
-        for domain in collected.domains:
-            record = collected.records.get(domain.uuid)
+        """Who is missing: no record, or only the part that comes of a domain that hangs."""
+        suspects = suspects | self._in_open_calls()
+        for domain in self.collected.domains:
+            record = self.collected.records.get(domain.uuid)
             if record is None:
-                if domain.uuid not in collected.vanished:
-                    collected.missing.add(domain.uuid)
-            elif domain.uuid in hanging and (domain.id != -1 and is_reduced(record)):
-                collected.missing.add(domain.uuid)
+                is_missing = domain.uuid not in self.collected.vanished
+            else:
+                is_missing = (
+                    domain.uuid in self._in_part
+                    or (domain.uuid in self._hanging and self._bulk.is_reduced(record))
+                    or (domain.uuid in suspects and self._bulk.is_short(record))
+                )
+            if is_missing:
+                self.collected.missing.add(domain.uuid)
 
     def leave_behind(self) -> list[_Request]:
         """Gives up what is still open; gives the requests that the daemon goes on with."""

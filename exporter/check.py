@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from exporter.application import collectors_of
 from exporter.config import Config
@@ -23,6 +23,8 @@ from libvirt_rpc.uri import parse_uri, resolve_uri
 
 Say = Callable[[str], None]
 
+_STEPS = ("socket", "authentication", "open")
+
 
 async def check(config: Config, say: Say) -> int:
     """Exit status 0 where everything that is enabled works, else 1."""
@@ -33,29 +35,33 @@ async def check(config: Config, say: Say) -> int:
         say(f"FAIL  uri             {exc}")
         return 1
     say(f"ok    uri             {uri.redacted}")
+    answered: list[str] = []
     try:
         connection = await connect(
-            libvirt.uri, read_only=libvirt.read_only, timeout=libvirt.timeout_seconds
+            libvirt.uri,
+            read_only=libvirt.read_only,
+            timeout=libvirt.timeout_seconds,
+            observe=lambda call: answered.append(call.procedure) if call.error is None else None,
         )
     except LibvirtRPCError as exc:
-        say(f"FAIL  {_step(exc):<15} {exc}")
+        failed = _failed_step(exc, answered)
+        for step in _STEPS[: _STEPS.index(failed)]:
+            say(f"ok    {step}")
+        say(f"FAIL  {failed:<15} {exc}")
         return 1
     async with connection:
-        for step in ("socket", "authentication", "open"):
+        for step in _STEPS:
             say(f"ok    {step}")
         return await _check_open(connection, config, say)
 
 
-def _step(error: LibvirtRPCError) -> str:
-    match error:
-        case InvalidURI():
-            return "uri"
-        case ConnectFailed():
-            return "socket"
-        case AuthenticationFailed():
-            return "authentication"
-        case _:
-            return "open"
+def _failed_step(error: LibvirtRPCError, answered: Sequence[str]) -> str:
+    if isinstance(error, ConnectFailed | InvalidURI):
+        return "socket"
+    # The daemon has let us in when it has told that it asks for nothing, or has what it asked for.
+    if isinstance(error, AuthenticationFailed) or not answered:
+        return "authentication"
+    return "open"
 
 
 async def _check_open(connection: Connection, config: Config, say: Say) -> int:

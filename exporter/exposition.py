@@ -6,6 +6,7 @@ the same in both formats; only the headers and the end differ. No series stands 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from enum import Enum
@@ -37,16 +38,21 @@ class Sample:
     suffix: str = ""
 
 
-_ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
+# What bytes that are no UTF-8 were decoded to cannot be written again.
+_SURROGATES = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
+_PLAIN = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]*")
+"""Text without anything to escape or replace, as nearly every label has it."""
+_ESCAPES = {**str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"}), **_SURROGATES}
+
+
+def valid_text(text: str) -> str:
+    """The text that a page can show: each byte that is no UTF-8 becomes U+FFFD."""
+    return text if text.isascii() else text.translate(_SURROGATES)
 
 
 def escape_label_value(text: str) -> str:
-    """A label's value as it stands between the quotes; bytes that are no UTF-8 become U+FFFD."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return text.translate(_ESCAPES)
+    """A label's valid text as it stands between the quotes."""
+    return text if _PLAIN.fullmatch(text) else text.translate(_ESCAPES)
 
 
 def render_labels(labels: Iterable[tuple[str, str]]) -> str:
@@ -58,7 +64,8 @@ def render_labels(labels: Iterable[tuple[str, str]]) -> str:
 def render_value(value: TypedValue, scale: Scale = UNIT) -> str:
     """A number in Prometheus' unit. Whole numbers are exact: quotients are written as decimals."""
     if isinstance(value, float):
-        value = value * scale.multiplier / scale.divisor
+        # A zero has no sign here, because two values that are equal have to read the same.
+        value = value * scale.multiplier / scale.divisor or 0.0
         return repr(value) if isfinite(value) else render_float(value)
     number = int(value) * scale.multiplier
     if scale.divisor == 1:

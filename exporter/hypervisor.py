@@ -12,7 +12,7 @@ import logging
 import os
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -21,7 +21,13 @@ from exporter.logs import StateLogger
 from libvirt_rpc import libvirt_conf
 from libvirt_rpc.connection import Connection, Dial, connect
 from libvirt_rpc.deadline import Deadline
-from libvirt_rpc.errors import AuthenticationFailed, LibvirtRPCError, RemoteError, SessionClosed
+from libvirt_rpc.errors import (
+    AuthenticationFailed,
+    CallTimeout,
+    LibvirtRPCError,
+    RemoteError,
+    SessionClosed,
+)
 from libvirt_rpc.session import CallObservation, Keepalive
 from libvirt_rpc.trace.tap import FrameTap
 from libvirt_rpc.transports.dial import dial as dial_by_uri
@@ -34,6 +40,9 @@ logger = logging.getLogger(__name__)
 FIRST_PAUSE_SECONDS = 0.25
 STABLE_SECONDS = 10.0
 """A connection that held for so long makes the next attempt a first one again."""
+
+FAREWELL_SECONDS = 0.2
+"""What the daemon is given to answer the farewell: an end has to be quick even where it hangs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +120,10 @@ class Hypervisor:
         return self.uri.transport is Transport.UNIX and self._dial is dial_by_uri
 
     @property
+    def is_connected(self) -> bool:
+        return self.connection is not None and self.connection.session.error is None
+
+    @property
     def reconnects(self) -> int:
         return max(0, self.connections_made - 1)
 
@@ -149,10 +162,10 @@ class Hypervisor:
         return connection
 
     async def close(self) -> None:
-        for connection in self.lanes:
-            await connection.close(deadline=Deadline.after(0.5))
+        lanes = self.lanes
         self.connection = None
         self._extra = []
+        await _close_all(lanes)
 
     @property
     def has_tried(self) -> bool:
@@ -185,6 +198,10 @@ class Hypervisor:
         except LibvirtRPCError as exc:
             self.report(exc)
             return backoff.pause()
+        except Exception:
+            # A mistake of ours must not end the attempts: nobody would start them again.
+            logger.exception("connecting failed")
+            return backoff.pause()
         finally:
             self._first_attempt.set()
         assert self.identity is not None
@@ -208,8 +225,7 @@ class Hypervisor:
 
     async def _close_extra(self) -> None:
         extra, self._extra = self._extra, []
-        for connection in extra:
-            await connection.close(deadline=Deadline.after(0.5))
+        await _close_all(extra)
 
     async def _connect(self, timeout_seconds: float) -> Connection:
         config = self.config
@@ -227,7 +243,19 @@ class Hypervisor:
         """Takes note of why there is no connection, and logs it where it is news."""
         self.error = error
         what = "lost libvirt" if isinstance(error, SessionClosed) else "cannot reach libvirt"
-        self._states.failed("connection", f"{what}: {error}", uri=self.uri.redacted)
+        self._states.failed("connection", f"{what}: {timeless(error)}", uri=self.uri.redacted)
+
+
+async def _close_all(connections: Iterable[Connection]) -> None:
+    deadline = Deadline.after(FAREWELL_SECONDS)
+    await asyncio.gather(*(one.close(deadline=deadline) for one in connections))
+
+
+def timeless(error: LibvirtRPCError) -> str:
+    """The error's sentence without the time that was waited: the same failure reads the same."""
+    if isinstance(error, CallTimeout):
+        return f"libvirt did not answer {error.procedure} in time"
+    return str(error)
 
 
 async def identify(connection: Connection) -> Identity:

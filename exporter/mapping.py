@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from weakref import WeakKeyDictionary
 
-from exporter.exposition import Labels, render_float, render_value
+from exporter.exposition import Labels, render_float, render_value, valid_text
 from exporter.metrics.rows import (
     GAUGE,
     HISTOGRAM,
@@ -36,6 +36,8 @@ from libvirt_rpc.protocol.typed_params import TypedValue
 Values = tuple[TypedValue, ...]
 
 STATE_FIELD = "state.state"
+_NOT_WHOLE = frozenset({TypedParameterType.STRING, TypedParameterType.DOUBLE})
+
 BIN = "bin"
 """The varying part that numbers a histogram's bins; it becomes no label of its own."""
 
@@ -115,7 +117,7 @@ class Plan:
             record.layout is self.layout
             and tuple([values[i] for i in self.discrete]) == self.expected
             and self.guards_hold(values)
-            and _repeats([values[i] for i in self.texts]) == self.repeats
+            and _repeats(values, self.texts) == self.repeats
         )
 
     def guards_hold(self, values: Values) -> bool:
@@ -124,13 +126,19 @@ class Plan:
     def slots_of(self, record: DomainStats, hypervisor: str) -> tuple[str, ...]:
         """What the slots of the labels are for this record."""
         domain = record.domain
-        texts = [str(record.values[i]) for i in self.texts]
-        return (domain.name, str(domain.uuid), hypervisor, *texts)
+        return (domain.name, str(domain.uuid), hypervisor, *_texts(record.values, self.texts))
 
 
-def _repeats(texts: Sequence[object]) -> tuple[int, ...]:
+def _texts(values: Values, positions: Iterable[int]) -> list[str]:
+    """The values as a page shows them in labels: numbers too can tell series apart."""
+    chosen = [values[i] for i in positions]
+    return [valid_text(one) if isinstance(one, str) else str(int(one)) for one in chosen]
+
+
+def _repeats(values: Values, positions: Iterable[int]) -> tuple[int, ...]:
     """For each text the place where it stood first: which of them are the same, not what they are."""
-    first: dict[object, int] = {}
+    first: dict[str, int] = {}
+    texts = _texts(values, positions)
     return tuple([first.setdefault(text, place) for place, text in enumerate(texts)])
 
 
@@ -149,7 +157,14 @@ class _Shape:
 
     fields: tuple[_Field, ...]
     positions: dict[str, int]
+    """Of the fields that can tell series apart: texts and whole numbers."""
+    numbers: dict[str, int]
+    """Of the fields that hold whole numbers."""
     unknown: tuple[str, ...]
+
+
+# The key of a varying part in the tree below: no part of a field has a dot in it.
+_VARYING = "."
 
 
 class _Patterns:
@@ -165,7 +180,7 @@ class _Patterns:
             varying = token.startswith("<")
             if varying:
                 names.append(token.strip("<>"))
-            node = node.setdefault("<>" if varying else token, {})  # type: ignore[assignment]
+            node = node.setdefault(_VARYING if varying else token, {})  # type: ignore[assignment]
         leaves: list[tuple[tuple[str, ...], object]] = node.setdefault("", [])  # type: ignore[assignment]
         leaves.append((tuple(names), what))
 
@@ -180,7 +195,7 @@ class _Patterns:
             leaves: list[tuple[tuple[str, ...], object]] = node.get("", [])  # type: ignore[assignment]
             return [(dict(zip(names, varying, strict=True)), what) for names, what in leaves]
         literal, rest = tokens[0], tokens[1:]
-        for key, more in ((literal, varying), ("<>", (*varying, literal))):
+        for key, more in ((literal, varying), (_VARYING, (*varying, literal))):
             below = node.get(key) if key else None
             if isinstance(below, dict) and (found := self._find(below, rest, more)):
                 return found
@@ -249,15 +264,25 @@ class Mapping:
         return shape
 
     def _make_shape(self, layout: Layout) -> _Shape:
-        fields = []
+        fields: list[_Field] = []
         unknown = []
         for index, (name, kind) in enumerate(zip(layout.fields, layout.types, strict=True)):
             if not self._known.find(name):
                 unknown.append(name)
-            elif kind is not TypedParameterType.STRING:
-                fields += [_Field(row, index, parts) for parts, row in self._rows.find(name)]  # type: ignore[arg-type]
-        positions = {name: index for index, name in reversed(list(enumerate(layout.fields)))}
-        return _Shape(tuple(fields), positions, tuple(unknown))
+            fields += [
+                _Field(row, index, parts)  # type: ignore[arg-type]  # rows are what was added
+                for parts, row in self._rows.find(name)
+                if kind not in _NOT_WHOLE
+                or (kind is TypedParameterType.DOUBLE and isinstance(row, Stat))
+            ]
+        positions: dict[str, int] = {}
+        numbers: dict[str, int] = {}
+        for index, (name, kind) in enumerate(zip(layout.fields, layout.types, strict=True)):
+            if kind is not TypedParameterType.DOUBLE:
+                positions.setdefault(name, index)
+            if kind not in _NOT_WHOLE:
+                numbers.setdefault(name, index)
+        return _Shape(tuple(fields), positions, numbers, tuple(unknown))
 
 
 class _Planner:
@@ -271,6 +296,7 @@ class _Planner:
         self._texts: dict[int, Slot] = {}
         self._guards: list[Guard] = []
         self._labels: dict[tuple[tuple[str, str], ...], PlannedLabels | None] = {}
+        self._histograms: set[tuple[str, Labels]] = set()
 
     def plan(self) -> Plan:
         dropped = self._dropped_prefixes()
@@ -288,21 +314,23 @@ class _Planner:
             tuple(self._discrete),
             tuple([values[i] for i in self._discrete]),
             tuple(self._texts),
-            _repeats([values[i] for i in self._texts]),
+            _repeats(values, self._texts),
             tuple(self._guards),
         )
 
     def _without_repetition(self, planned: Iterable[Series]) -> Iterator[Series]:
         """The first of each series: two disks may bear one name."""
-        texts = [str(self._record.values[i]) for i in self._texts]
-        # What the domain's own slots hold cannot make two of its series the same or different.
-        slots = ("", "", "", *texts)
         seen = set()
+        slots = self._slots()
         for series in planned:
             key = (series.family.name, series.suffix, series.labels_for(slots))
             if key not in seen:
                 seen.add(key)
                 yield series
+
+    def _slots(self) -> tuple[str, ...]:
+        # What the domain's own slots hold cannot make two of its series the same or different.
+        return ("", "", "", *_texts(self._record.values, self._texts))
 
     def _number(self, index: int) -> int:
         """A value that the plan rests on."""
@@ -310,7 +338,7 @@ class _Planner:
         return int(self._record.values[index])
 
     def _dropped_prefixes(self) -> tuple[str, ...]:
-        position = self._shape.positions.get(STATE_FIELD)
+        position = self._shape.numbers.get(STATE_FIELD)
         if position is None:
             return ()
         state = self._number(position)
@@ -331,19 +359,19 @@ class _Planner:
             if part == BIN:
                 continue
             for label, pattern in self._mapping.instances[part].labels:
-                value = token if pattern is None else self._text(_filled(pattern, parts))
+                value = (
+                    valid_text(token) if pattern is None else self._text(_filled(pattern, parts))
+                )
                 if value is None:
                     return None
                 labels.append((label, value))
         return tuple(labels)
 
-    def _text(self, field: str) -> str | Slot | None:
+    def _text(self, field: str) -> Slot | None:
         position = self._shape.positions.get(field)
         if position is None:
             return None
-        if self._record.layout.types[position] is TypedParameterType.STRING:
-            return self._texts.setdefault(position, Slot(_OWN_SLOTS + len(self._texts)))
-        return str(self._number(position))
+        return self._texts.setdefault(position, Slot(_OWN_SLOTS + len(self._texts)))
 
     def _series(self, field: _Field, labels: PlannedLabels) -> Iterator[Series]:
         match field.row:
@@ -365,7 +393,7 @@ class _Planner:
             case StateReason() as row:
                 yield from self._reason(row, field.index, labels)
             case LatencyHistogram() as row:
-                if field.parts[BIN] == "0":
+                if field.parts[BIN] == "0" and self._is_first(row, labels):
                     yield from self._histogram(row, field.parts, labels)
 
     def _stat(self, row: Stat, index: int, labels: PlannedLabels) -> Iterator[Series]:
@@ -378,7 +406,7 @@ class _Planner:
         yield Series(self._mapping.family(row.metric), (*labels, *row.labels), (index,), row.scale)
 
     def _reason(self, row: StateReason, index: int, labels: PlannedLabels) -> Iterator[Series]:
-        position = self._shape.positions.get(row.state_field)
+        position = self._shape.numbers.get(row.state_field)
         if position is None:
             return
         state = DomainState(self._number(position))
@@ -386,27 +414,41 @@ class _Planner:
         named = (*labels, ("state", state.label), ("reason", reason.label))
         yield Series(self._mapping.family(row.metric), named, constant=1)
 
+    def _is_first(self, row: LatencyHistogram, labels: PlannedLabels) -> bool:
+        """Whether no histogram of this name was planned: parts of two would make none together."""
+        key = (row.metric, _resolved(labels, self._slots()))
+        if key in self._histograms:
+            return False
+        self._histograms.add(key)
+        return True
+
     def _histogram(
         self, row: LatencyHistogram, parts: dict[str, str], labels: PlannedLabels
     ) -> Iterator[Series]:
         """Buckets from bins: a bin's upper edge is the next bin's lower one, counts are added up."""
         family = self._mapping.family(row.metric)
         prefix = f"{_filled(row.bins, parts)}.bin"
-        positions = self._shape.positions
+        numbers = self._shape.numbers
         counts: list[int] = []
-        while (value := positions.get(f"{prefix}.{len(counts)}.value")) is not None:
+        edges: list[int] = []
+        while (value := numbers.get(f"{prefix}.{len(counts)}.value")) is not None:
             counts.append(value)
-            start = positions.get(f"{prefix}.{len(counts)}.start")
-            edge = "+Inf"
-            if start is not None:
-                edge = render_float(self._number(start) / NANOSECONDS.divisor)
-            yield Series(family, (*labels, ("le", edge)), tuple(counts), suffix="_bucket")
+            start = numbers.get(f"{prefix}.{len(counts)}.start")
             if start is None:
                 break
-        if not counts or row.count_field is None or row.sum_field is None:
+            edges.append(self._number(start))
+        # Behind the last bin there is no edge.
+        del edges[len(counts) - 1 :]
+        if not counts or edges != sorted(set(edges)):
             return
-        total = positions.get(_filled(row.count_field, parts))
-        time = positions.get(_filled(row.sum_field, parts))
+        bounds = [*[render_float(edge / NANOSECONDS.divisor) for edge in edges], "+Inf"]
+        for index, bound in enumerate(bounds):
+            indices = tuple(counts[: index + 1])
+            yield Series(family, (*labels, ("le", bound)), indices, suffix="_bucket")
+        if row.count_field is None or row.sum_field is None:
+            return
+        total = numbers.get(_filled(row.count_field, parts))
+        time = numbers.get(_filled(row.sum_field, parts))
         if total is None or time is None:
             return
         complete = partial(_adds_up, tuple(counts), total)

@@ -34,6 +34,8 @@ async def record(config: Config, file: Path, *, scrapes: int, interval_seconds: 
                     await asyncio.sleep(interval_seconds)
                 recorder.mark_scrape()
                 await application.scraper.scrape()
+                if (lost := connection.session.error) is not None:
+                    raise lost
         finally:
             await hypervisor.close()
     return 0

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from exporter.collectors.collector import Collector, Scrape
 from exporter.exposition import Labels, Page, Sample
-from exporter.hypervisor import Hypervisor
+from exporter.hypervisor import Hypervisor, timeless
 from exporter.logs import StateLogger
 from exporter.metrics.own import (
     COLLECTOR_DURATION,
@@ -85,10 +85,11 @@ class Scraper:
         page = Page()
         scrape = Scrape(self.hypervisor, page, deadline, self.labels, self._clock)
         failed = False
-        connected = self.hypervisor.connection is not None
-        if connected:
+        if self.hypervisor.is_connected:
             for collector in self.collectors:
                 failed = not await self._run(collector, scrape) or failed
+        # It may have been lost meanwhile.
+        connected = self.hypervisor.is_connected
         self._describe_connection(page, connected=connected)
         own = self.labels
         page.add(
@@ -106,7 +107,7 @@ class Scraper:
         try:
             await collector.collect(scrape)
         except LibvirtRPCError as exc:
-            self._states.failed(collector.name, f"collector {collector.name}: {exc}")
+            self._states.failed(collector.name, f"collector {collector.name}: {timeless(exc)}")
             success = False
         except Exception:
             logger.exception("collector %s failed", collector.name)

@@ -11,7 +11,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from exporter.exposition import Sample
+from exporter.exposition import Labels, Sample
 from exporter.metrics.own import BUILD_INFO, RPC_DURATION, RPC_ERRORS
 from exporter.metrics.rows import Family, MetricType
 from libvirt_rpc.errors import CallTimeout, RemoteError
@@ -30,7 +30,9 @@ _TYPES = {
 class SelfMetrics:
     """The process's own figures and those of its calls to libvirt."""
 
-    def __init__(self) -> None:
+    def __init__(self, labels: Labels = ()) -> None:
+        """`labels` go onto every sample."""
+        self._labels = labels
         registry = CollectorRegistry()
         self._registry = registry
         self._duration = Histogram(
@@ -63,11 +65,12 @@ class SelfMetrics:
                 ("version", __version__),
                 ("python_version", platform.python_version()),
                 ("build_date", BUILD_DATE),
+                *self._labels,
             ),
         )
         for registry in (self._registry, self._process):
             for metric in registry.collect():
-                yield from _samples(metric)
+                yield from _samples(metric, self._labels)
 
 
 def _code(error: BaseException) -> str:
@@ -77,7 +80,7 @@ def _code(error: BaseException) -> str:
     return "timeout" if isinstance(error, CallTimeout) else "connection"
 
 
-def _samples(metric: Metric) -> Iterable[Sample]:
+def _samples(metric: Metric, constant: Labels) -> Iterable[Sample]:
     kind = _TYPES.get(metric.type, MetricType.UNTYPED)
     ending = {MetricType.COUNTER: "_total", MetricType.INFO: "_info"}.get(kind, "")
     family = Family(f"{metric.name}{ending}", kind, _sentence(metric.documentation))
@@ -85,7 +88,8 @@ def _samples(metric: Metric) -> Iterable[Sample]:
         if sample.name.endswith("_created"):
             continue
         suffix = sample.name.removeprefix(family.name)
-        yield Sample(family, sample.value, tuple(sample.labels.items()), suffix=suffix)
+        labels = (*sample.labels.items(), *constant)
+        yield Sample(family, sample.value, labels, suffix=suffix)
 
 
 def _sentence(text: str) -> str:

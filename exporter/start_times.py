@@ -72,7 +72,7 @@ class ProcessStartTimes:
             try:
                 owner = _domain_uuid((process / "cmdline").read_bytes())
                 if owner in wanted:
-                    found[owner] = boot + _start_ticks((process / "stat").read_text())
+                    found[owner] = boot + _start_ticks((process / "stat").read_bytes())
             except (OSError, ValueError, IndexError):
                 # It ended meanwhile, or is not for us to see.
                 continue
@@ -94,7 +94,7 @@ def _domain_uuid(cmdline: bytes) -> uuid.UUID:
     return uuid.UUID(arguments[arguments.index(b"-uuid") + 1].decode("ascii"))
 
 
-def _start_ticks(stat: str) -> float:
+def _start_ticks(stat: bytes) -> float:
     """Seconds from boot to the process's start."""
-    behind_command = stat.rpartition(")")[2].split()
+    behind_command = stat.rpartition(b")")[2].split()
     return int(behind_command[_START_TIME_FIELD]) / os.sysconf("SC_CLK_TCK")

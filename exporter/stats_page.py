@@ -12,7 +12,7 @@ import functools
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, groupby
 from operator import itemgetter
 from typing import Self
 
@@ -62,13 +62,13 @@ class _Hole:
         if not self.is_exact:
             return [render_value(value, self.scale).encode() for value in values]
         divisor, multiplier = self.scale.divisor, self.scale.multiplier
+        if multiplier != 1:
+            values = [value * multiplier for value in values]
         if divisor != 1:
             filling: list[object] = [None] * (2 * len(values))
             filling[0::2] = [value // divisor for value in values]  # type: ignore[operator]  # numbers
             filling[1::2] = [value % divisor for value in values]
             return filling
-        if multiplier != 1:
-            return [value * multiplier for value in values]
         return list(values)
 
 
@@ -158,12 +158,10 @@ class _PlanText:
                 labels.append(f'{name}="{escaped}"')
         return f"{series.family.name}{series.suffix}{{{','.join(labels)}}} ".encode()
 
-    def fill(self, slots: Sequence[str]) -> dict[str, bytes]:
-        """The lines of one domain by family, with only the holes left."""
+    def fill(self, slots: Sequence[str]) -> list[bytes]:
+        """The lines of one domain, family by family as in `values`, with only the holes left."""
         escaped = [escape_label_value(text).replace("%", "%%").encode() for text in slots]
-        filled = self._template % tuple([escaped[i] for i in self._slots])
-        names = [family.name for family in self.values]
-        return dict(zip(names, filled.split(_BETWEEN), strict=False))
+        return (self._template % tuple([escaped[i] for i in self._slots])).split(_BETWEEN)
 
 
 class _DomainLines:
@@ -217,24 +215,22 @@ class _FamilyTemplate:
 
 
 class _FamilyParts:
-    """A family's template while it is put together, domain by domain."""
+    """A family's template while it is put together, run by run of domains that share their text."""
 
-    __slots__ = ("holes", "is_uniform", "lines", "positions")
+    __slots__ = ("lines", "positions", "runs")
 
     def __init__(self) -> None:
         self.lines: list[bytes] = []
         self.positions: list[int] = []
-        self.holes: list[_Hole] = []
-        self.is_uniform = True
-
-    def add_holes(self, values: _FamilyValues) -> None:
-        self.is_uniform = self.is_uniform and values.only_hole is not None
-        if self.is_uniform and self.holes:
-            self.is_uniform = values.only_hole is self.holes[0]
-        self.holes += values.holes
+        self.runs: list[tuple[_FamilyValues, int]] = []
 
     def template(self, family: Family) -> _FamilyTemplate:
-        holes = tuple(self.holes[:1] if self.is_uniform else self.holes)
+        only = {id(values.only_hole): values.only_hole for values, _ in self.runs}
+        hole = next(iter(only.values())) if len(only) == 1 else None
+        if hole is not None:
+            holes: tuple[_Hole, ...] = (hole,)
+        else:
+            holes = tuple([one for values, times in self.runs for one in values.holes * times])
         return _FamilyTemplate(family, b"".join(self.lines), _picker(self.positions), holes)
 
 
@@ -293,19 +289,22 @@ class StatsPage:
         end = sum([len(one.text.plan.layout.fields) for one in shown])
         self._sums = []
         offset = 0
-        for one in shown:
-            for values in one.text.values:
-                parts = families.get(values.name)
-                if parts is None:
-                    parts = families[values.name] = _FamilyParts()
-                parts.lines.append(one.lines[values.name])
+        for text, group in groupby(shown, key=lambda one: one.text):
+            run = list(group)
+            width = len(text.plan.layout.fields)
+            offsets = [offset + width * place for place in range(len(run))]
+            offset += width * len(run)
+            for place, values in enumerate(text.values):
+                parts = families.setdefault(values.name, _FamilyParts())
+                parts.lines += [one.lines[place] for one in run]
                 if values.singles is not None:
-                    parts.positions += [offset + i for i in values.singles]
+                    parts.positions += [start + i for start in offsets for i in values.singles]
                 else:
-                    parts.positions += [self._position(i, offset, end) for i in values.indices]
+                    parts.positions += [
+                        self._position(i, start, end) for start in offsets for i in values.indices
+                    ]
                 if values.holes:
-                    parts.add_holes(values)
-            offset += len(one.text.plan.layout.fields)
+                    parts.runs.append((values, len(run)))
         self._templates = [
             families[family.name].template(family)
             for family in self.mapping.families

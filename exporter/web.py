@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import uvicorn
-from prometheus_client.exposition import choose_encoder, gzip_accepted
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
@@ -48,7 +47,7 @@ class _Pages:
         page_format = negotiate(request.headers.get("accept", ""))
         body = page.render(page_format)
         headers = {"Vary": "Accept, Accept-Encoding", **_SECURITY_HEADERS}
-        if gzip_accepted(request.headers.get("accept-encoding", "")):
+        if _accepts_gzip(request.headers.get("accept-encoding", "")):
             body = gzip.compress(body, GZIP_LEVEL)
             headers["Content-Encoding"] = "gzip"
         # Not as media_type: starlette would put a second charset behind.
@@ -76,8 +75,11 @@ class _Pages:
 
     async def landing(self, _: Request) -> Response:
         hypervisor = self.scraper.hypervisor
-        connected = hypervisor.connection is not None
-        state = "connected" if connected else f"not connected: {hypervisor.error or 'starting'}"
+        state = (
+            "connected"
+            if hypervisor.is_connected
+            else f"not connected: {hypervisor.error or 'starting'}"
+        )
         path = html.escape(self.web.telemetry_path)
         text = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>libvirt-exporter</title></head>
@@ -92,10 +94,42 @@ class _Pages:
 
 
 def negotiate(accept: str) -> Format:
-    """The format that an Accept header asks for; the text format where it asks for none of ours."""
-    _, content_type = choose_encoder(accept)
-    is_openmetrics = content_type.startswith("application/openmetrics-text")
-    return Format.OPENMETRICS if is_openmetrics else Format.TEXT
+    """The format that an Accept header likes best; the text format where it asks for none of ours."""
+    best, liked = Format.TEXT, 0.0
+    for media_type, parameters, quality in _preferences(accept):
+        page_format = _FORMATS.get((media_type, parameters.get("version", "")))
+        if page_format is not None and quality > liked:
+            best, liked = page_format, quality
+    return best
+
+
+_FORMATS = {
+    ("application/openmetrics-text", ""): Format.OPENMETRICS,
+    ("application/openmetrics-text", "1.0.0"): Format.OPENMETRICS,
+    ("text/plain", ""): Format.TEXT,
+    ("text/plain", "0.0.4"): Format.TEXT,
+    ("text/*", ""): Format.TEXT,
+    ("*/*", ""): Format.TEXT,
+}
+"""By media type and version. OpenMetrics 0.0.1 and text 1.0.0 are others than ours."""
+
+
+def _accepts_gzip(accept_encoding: str) -> bool:
+    qualities = {name: quality for name, _, quality in _preferences(accept_encoding)}
+    return qualities.get("gzip", qualities.get("*", 0.0)) > 0
+
+
+def _preferences(header: str) -> Iterator[tuple[str, dict[str, str], float]]:
+    """The header's alternatives, in its order: what, its parameters, its quality (RFC 9110, 12.4.2)."""
+    for alternative in header.lower().split(","):
+        what, *rest = alternative.split(";")
+        pairs = (parameter.partition("=") for parameter in rest)
+        parameters = {name.strip(): value.strip(' "\t') for name, _, value in pairs}
+        try:
+            quality = float(parameters.pop("q", "1"))
+        except ValueError:
+            quality = 0.0
+        yield what.strip(), parameters, quality
 
 
 def make_app(scraper: Scraper, web: WebConfig) -> Starlette:

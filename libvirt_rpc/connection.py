@@ -13,6 +13,7 @@ from typing import Any, Protocol, Self, TypeVar
 
 from libvirt_rpc import libvirt_conf
 from libvirt_rpc.authentication import authenticate
+from libvirt_rpc.credentials import Credentials
 from libvirt_rpc.deadline import Deadline
 from libvirt_rpc.enums import (
     ConnectFlags,
@@ -21,6 +22,7 @@ from libvirt_rpc.enums import (
     DomainStatsTypes,
     DomainXMLFlags,
 )
+from libvirt_rpc.errors import ConnectFailed, SessionClosed
 from libvirt_rpc.protocol import procedures as p
 from libvirt_rpc.protocol import types as t
 from libvirt_rpc.protocol.domain_stats import DomainStats, DomainStatsDecoder
@@ -211,6 +213,7 @@ def connect(
     *,
     read_only: bool = True,
     timeout: float = 10.0,
+    credentials: Credentials | None = None,
     keepalive: Keepalive = NO_KEEPALIVE,
     tap: FrameTap | None = None,
     observe: Callable[[CallObservation], None] | None = None,
@@ -219,7 +222,8 @@ def connect(
     """Opens a connection to a daemon: `async with libvirt_rpc.connect("qemu:///system") as c`.
 
     Without `uri`, LIBVIRT_DEFAULT_URI, then libvirt.conf's uri_default, then qemu:///system. `timeout`, in
-    seconds, is for connecting as a whole, and for each later call that has no deadline of its own. Raises
+    seconds, is for connecting as a whole, and for each later call that has no deadline of its own. Where
+    the daemon asks for SASL, `credentials` count, and without them those in libvirt's auth.conf. Raises
     InvalidURI, ConnectFailed, AuthenticationFailed, CallTimeout, ProtocolError or RemoteError.
     """
 
@@ -233,12 +237,16 @@ def connect(
             deadline=deadline,
         )
         try:
-            await authenticate(session, deadline=deadline)
+            await authenticate(
+                session, resolved, read_only=read_only, credentials=credentials, deadline=deadline
+            )
             flags = ConnectFlags.RO if read_only else ConnectFlags(0)
             args = t.ConnectOpenArgs(resolved.open_name, int(flags))
             await session.call(p.CONNECT_OPEN, args, deadline=deadline)
-        except BaseException:
+        except BaseException as exc:
             await session.close(Deadline.after(0))
+            if isinstance(exc, SessionClosed) and isinstance(session.error, ConnectFailed):
+                raise session.error from session.error.__cause__  # the way was never open
             raise
         return Connection(session, resolved, timeout)
 

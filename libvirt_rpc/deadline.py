@@ -10,15 +10,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 
+def _monotonic() -> float:
+    # Looked up at each call: a test may have put another clock in its place.
+    return time.monotonic()
+
+
 @dataclass(slots=True)
 class Deadline:
     """`at` is in seconds of `clock`, by default the monotonic clock that asyncio's loop uses too."""
 
     at: float
-    clock: Callable[[], float] = field(default=time.monotonic, repr=False, compare=False)
+    clock: Callable[[], float] = field(default=_monotonic, repr=False, compare=False)
 
     @classmethod
-    def after(cls, seconds: float, clock: Callable[[], float] = time.monotonic) -> Deadline:
+    def after(cls, seconds: float, clock: Callable[[], float] = _monotonic) -> Deadline:
         """The deadline `seconds` from now."""
         return cls(clock() + seconds, clock)
 

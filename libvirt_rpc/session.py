@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -35,6 +35,7 @@ from libvirt_rpc.protocol.client import (
 )
 from libvirt_rpc.protocol.framing import Frame
 from libvirt_rpc.protocol.procedures import CONNECT_CLOSE, Procedure
+from libvirt_rpc.sasl.mechanism import SecurityLayer
 from libvirt_rpc.trace.tap import FrameTap
 
 A = TypeVar("A")
@@ -93,9 +94,12 @@ class Session(asyncio.Protocol):
         self.keepalive = keepalive
         self.on_message: Callable[[Frame], None] | None = None
         self.ignored_messages = 0
+        self.certificates: Mapping[str, float] = {}
+        """When the certificates in use expire, seconds since the epoch: server, client, ca. Set by TLS."""
         self._tap = tap
         self._observe = observe
         self._transport: asyncio.Transport | None = None
+        self._layer: SecurityLayer | None = None
         self._calls: dict[int, Call[Any]] = {}
         self._error: LibvirtRPCError | None = None
         self._closed = asyncio.Event()
@@ -117,6 +121,8 @@ class Session(asyncio.Protocol):
             return
         self._last_received = time.monotonic()
         try:
+            if self._layer is not None:
+                data = self._layer.decode(data)
             for frame, event in self.client.receive_data(data):
                 if self._tap is not None:
                     self._tap.received(frame)
@@ -232,6 +238,20 @@ class Session(asyncio.Protocol):
         self.fail(SessionClosed(_CLOSED_HERE))
         await self._closed.wait()
 
+    def begin_layer(self, layer: SecurityLayer) -> None:
+        """Sends every later byte through `layer`, in both directions. Raises what its `decode` raises.
+
+        Call it while the reply that ends the authentication is decoded: the bytes behind it are wrapped.
+        """
+        self._layer = layer
+        self.client.translate_rest(layer.decode)
+
+    @property
+    def peer_address(self) -> str:
+        """The socket's path on a unix socket that has one, else empty."""
+        address = self._transport.get_extra_info("peername") if self._transport else None
+        return address if isinstance(address, str) else ""
+
     async def wait_closed(self) -> LibvirtRPCError:
         """Waits for the session's end and gives its reason."""
         await self._closed.wait()
@@ -250,7 +270,14 @@ class Session(asyncio.Protocol):
         assert self._transport is not None
         if self._tap is not None:
             self._tap.sent(frame)
-        self._transport.write(frame.encode())
+        data = frame.encode()
+        if self._layer is not None:
+            try:
+                data = self._layer.encode(data)
+            except ProtocolError as exc:
+                self.fail(exc)
+                return
+        self._transport.write(data)
 
     def _handle(self, event: Event) -> None:
         match event:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable, Sequence
 
 from exporter import metrics
@@ -21,7 +22,9 @@ from exporter.metrics.own import (
 )
 from exporter.start_times import StartTimes
 from exporter.stats_page import StatsPage
+from libvirt_rpc.errors import CallTimeout
 from libvirt_rpc.protocol.domain_stats import DomainStats
+from libvirt_rpc.protocol.procedures import CONNECT_GET_ALL_DOMAIN_STATS
 from libvirt_rpc.protocol.types import Domain
 
 logger = logging.getLogger(__name__)
@@ -57,6 +60,7 @@ class DomainStatsCollector:
         self._states = StateLogger(logger)
 
     async def collect(self, scrape: Scrape) -> None:
+        started = time.monotonic()
         try:
             collected = await self._bulk.collect(self._mapping.stats, scrape.deadline)
         finally:
@@ -71,13 +75,17 @@ class DomainStatsCollector:
         ]
         for family, lines in self._page.render(records, kind):
             scrape.page.add_lines(family, lines)
-        scrape.page.add(self._ages(collected.domains, kind, scrape))
+        there = [one for one in collected.domains if one.uuid not in collected.vanished]
+        scrape.page.add(self._ages(there, kind, scrape))
         scrape.page.add(_timed_out(collected, scrape.labels))
         self._note_unknown(records)
         scrape.page.add([Sample(UNKNOWN_FIELDS, len(self._unknown), scrape.labels)])
         self._note_hanging(collected)
         if collected.errors:
             raise collected.errors[0]
+        if collected.missing:
+            # What is there stays; that not all is there is no success.
+            raise CallTimeout(CONNECT_GET_ALL_DOMAIN_STATS.name, time.monotonic() - started)
 
     def _ages(self, domains: Sequence[Domain], kind: str, scrape: Scrape) -> Iterable[Sample]:
         start_times = self._start_times.of(domains)

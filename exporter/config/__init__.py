@@ -15,30 +15,34 @@ from exporter.config.kinds import (
 )
 from exporter.config.loader import load
 from exporter.config.problems import ConfigError, Problem, show
-from exporter.config.settings import (
-    CONFIG_FILE,
-    SETTINGS,
+from exporter.config.sections import (
+    DEFAULT_MODULE,
     CollectorsConfig,
     Config,
+    ConnectionConfig,
     DiskCollectors,
     DomainCollectors,
     LibvirtConfig,
     LoggingConfig,
     MetricsConfig,
+    ModuleConfig,
     NetworkCollectors,
-    Setting,
+    ProbeConfig,
+    TargetConfig,
     WebConfig,
-    expand_boolean_flags,
 )
+from exporter.config.settings import CONFIG_FILE, SETTINGS, Setting, expand_boolean_flags
 
 __all__ = [
     "CONFIG_FILE",
+    "DEFAULT_MODULE",
     "LARGEST_FILE_BYTES",
     "RESERVED_LABELS",
     "SETTINGS",
     "CollectorsConfig",
     "Config",
     "ConfigError",
+    "ConnectionConfig",
     "DiskCollectors",
     "DomainCollectors",
     "Kind",
@@ -46,9 +50,12 @@ __all__ = [
     "ListenAddress",
     "LoggingConfig",
     "MetricsConfig",
+    "ModuleConfig",
     "NetworkCollectors",
+    "ProbeConfig",
     "Problem",
     "Setting",
+    "TargetConfig",
     "WebConfig",
     "expand_boolean_flags",
     "load",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from exporter.config.problems import ConfigError, Problem, show_key
+from exporter.config.problems import ConfigError, Problem, item_key, show_key
 
 __all__ = ["LARGEST_FILE_BYTES", "ConfigFile", "read_config_file"]
 
@@ -24,7 +24,7 @@ KeyPath = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class ConfigFile:
-    """A file's content: `tree` as YAML gives it, `lines` counted from 1."""
+    """A file's content: `tree` as YAML gives it, `lines` of keys and items, counted from 1."""
 
     name: str
     tree: Mapping[object, object]
@@ -35,6 +35,13 @@ class ConfigFile:
         while path and path not in self.lines:
             path = path[:-1]
         return f"{self.name}:{self.lines[path]}" if path else self.name
+
+    def value(self, path: KeyPath) -> object:
+        """What stands at a path of keys; None where nothing does."""
+        value: object = self.tree
+        for key in path:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return value
 
 
 def read_config_file(path: Path) -> ConfigFile:
@@ -98,7 +105,7 @@ def _syntax_error(error: yaml.MarkedYAMLError, name: str) -> ConfigError:
 
 
 def _key_lines(root: yaml.Node, name: str) -> dict[KeyPath, int]:
-    """The line of every key; raises for keys that stand twice in one mapping and for merge keys."""
+    """The line of every key and list item; raises for keys that stand twice in one mapping and for merge keys."""
     lines: dict[KeyPath, int] = {}
     problems: dict[int, Problem] = {}
     visited: set[int] = set()  # an alias leads to a node that was seen, perhaps around a circle
@@ -109,7 +116,10 @@ def _key_lines(root: yaml.Node, name: str) -> dict[KeyPath, int]:
             continue
         visited.add(id(node))
         if isinstance(node, yaml.SequenceNode):
-            pending.extend((path, item) for item in node.value)
+            for number, item in enumerate(node.value):
+                here = (*path, item_key(number))
+                lines[here] = item.start_mark.line + 1
+                pending.append((here, item))
         if not isinstance(node, yaml.MappingNode):
             continue
         first_lines: dict[str, int] = {}

@@ -6,9 +6,10 @@ opened, looked up or resolved here.
 
 import ipaddress
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from exporter.config.durations import DURATION, parse_duration, render_duration
@@ -19,9 +20,9 @@ __all__ = [
     "BOOLEAN",
     "FILE",
     "LABELS",
+    "LABEL_MAPPING",
     "RESERVED_LABELS",
     "TELEMETRY_PATH",
-    "URI",
     "Kind",
     "ListenAddress",
     "choice",
@@ -38,7 +39,8 @@ T = TypeVar("T")
 class Kind(Generic[T]):
     """A kind of value: `read_text` gives what YAML would have given, `check` makes the value of it.
 
-    The text of a repeatable kind is read item by item and checked as a list.
+    The text of a repeatable kind is read item by item and checked as a list; in a variable the
+    `separator` is between the items, None for white space.
     """
 
     metavar: str
@@ -47,13 +49,14 @@ class Kind(Generic[T]):
     read_text: Callable[[str], object] = str
     is_repeatable: bool = False
     is_boolean: bool = False
+    separator: str | None = ","
 
     def read(self, given: object) -> object:
         """What YAML would have given for a flag's or a variable's value."""
         if not self.is_repeatable:
             return self.read_text(given) if isinstance(given, str) else given
         if isinstance(given, str):
-            return [self.read_text(item.strip()) for item in given.split(",")]
+            return [self.read_text(item.strip()) for item in given.split(self.separator)]
         if isinstance(given, list | tuple):
             return [self.read_text(item) if isinstance(item, str) else item for item in given]
         return given
@@ -214,20 +217,6 @@ def _check_telemetry_path(value: object) -> str:
 TELEMETRY_PATH: Kind[str] = Kind("PATH", _check_telemetry_path, str)
 
 
-def _check_uri(value: object) -> str | None:
-    # A URI may carry a user and a password: it is never shown.
-    if not isinstance(value, str) or not value.isprintable() or " " in value:
-        raise ConfigError("", "expected a libvirt URI without spaces, such as qemu:///system")
-    return value or None
-
-
-def _render_uri(value: str | None) -> str:
-    return value or "qemu:///system"
-
-
-URI: Kind[str | None] = Kind("URI", _check_uri, _render_uri)
-
-
 def _check_file(value: object) -> Path | None:
     if not isinstance(value, str) or "\0" in value:
         raise refuse("a file name", value)
@@ -305,4 +294,17 @@ def _render_labels(labels: tuple[tuple[str, str], ...]) -> str:
 
 LABELS: Kind[tuple[tuple[str, str], ...]] = Kind(
     "NAME=VALUE", _check_labels, _render_labels, _read_label, is_repeatable=True
+)
+
+
+def _check_label_mapping(value: object) -> Mapping[str, str]:
+    return MappingProxyType(dict(_check_labels(value)))
+
+
+def _render_label_mapping(labels: Mapping[str, str]) -> str:
+    return _render_labels(tuple(labels.items()))
+
+
+LABEL_MAPPING: Kind[Mapping[str, str]] = Kind(
+    "NAME=VALUE", _check_label_mapping, _render_label_mapping, _read_label, is_repeatable=True
 )

@@ -6,27 +6,34 @@ every source is reported at once, and nothing but the configuration file is open
 
 import dataclasses
 import difflib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cattrs
-from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError
-from cattrs.gen import make_dict_structure_fn, override
-
-from exporter.config.file import ConfigFile, read_config_file
-from exporter.config.kinds import Kind
-from exporter.config.problems import ConfigError, Hidden, Problem, refuse, show, show_key
+from exporter.config.consistency import CONNECTIONS, OF_ONE_CONNECTION, consistency_problems
+from exporter.config.file import read_config_file
+from exporter.config.problems import ConfigError, Problem, show_key
+from exporter.config.sections import Config
 from exporter.config.settings import (
     CONFIG_FILE,
+    ENTRIES,
     ENVIRONMENT_PREFIX,
     SETTINGS,
-    Config,
     Setting,
-    fields_of,
 )
+from exporter.config.structure import structure_config, structure_problems
 
 __all__ = ["load"]
+
+
+@dataclass(slots=True)
+class _Given:
+    """What the sources give, as YAML would, by key; `sources` of flags and variables."""
+
+    values: dict[str, object] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
 
 
 def load(path: Path | None, *, flags: Mapping[str, object], environ: Mapping[str, str]) -> Config:
@@ -38,104 +45,92 @@ def load(path: Path | None, *, flags: Mapping[str, object], environ: Mapping[str
     """
     if path is None and environ.get(CONFIG_FILE.environment):
         path = Path(environ[CONFIG_FILE.environment])
-    problems: list[Problem] = []
+    given = _Given()
     # Every source is checked by itself: a mistake is reported even where another source hides it.
-    given = {} if path is None else _given_by_file(path, problems)
+    if path is not None:
+        _read_file(path, given)
     for setting in SETTINGS:
-        _read_given(
-            setting, setting.environment, environ.get(setting.environment) or None, given, problems
-        )
-        _read_given(setting, setting.flag, flags.get(setting.key), given, problems)
+        variable = environ.get(setting.environment) or None
+        _read_given(setting, setting.environment, variable, given)
+        _read_given(setting, setting.flag, flags.get(setting.key), given)
+    _choose_connections(given)
     unknown_flags = flags.keys() - {setting.key for setting in SETTINGS}
-    problems.extend(Problem(key, "is no setting") for key in sorted(unknown_flags))
-    if problems:
-        raise ConfigError.of(problems)
-    config: Config = _CONVERTER.structure(_nested(given), Config)
+    given.problems.extend(Problem(key, "is no setting") for key in sorted(unknown_flags))
+    if given.problems:
+        raise ConfigError.of(given.problems)
+    config = structure_config(_complete(_nested(given.values)))
     return dataclasses.replace(config, warnings=tuple(_unknown_variables(environ)))
 
 
-def _read_given(
-    setting: Setting,
-    source: str,
-    value: object,
-    given: dict[str, object],
-    problems: list[Problem],
-) -> None:
+def _read_file(path: Path, given: _Given) -> None:
+    try:
+        file = read_config_file(path)
+    except ConfigError as error:
+        given.problems.extend(error.problems)
+        return
+    given.problems.extend((*structure_problems(file), *consistency_problems(file)))
+    for key in (*(setting.key for setting in SETTINGS), *ENTRIES):
+        value = file.value(tuple(key.split(".")))
+        if value is not None:
+            given.values[key] = value
+
+
+def _read_given(setting: Setting, source: str, value: object, given: _Given) -> None:
     if value is None or (setting.kind.is_repeatable and value in ((), [])):
         return
     try:
         read = setting.kind.read(value)
         setting.kind.check(read)
     except ConfigError as error:
-        problems.extend(error.located(key=setting.key, source=source))
+        given.problems.extend(error.located(key=setting.key, source=source))
         return
-    given[setting.key] = read
+    given.values[setting.key] = read
+    given.sources[setting.key] = source
 
 
-def _given_by_file(path: Path, problems: list[Problem]) -> dict[str, object]:
-    try:
-        file = read_config_file(path)
-        _CONVERTER.structure(file.tree, Config)
-    except ConfigError as error:
-        problems.extend(error.problems)
-        return {}
-    except ClassValidationError as error:
-        problems.extend(_file_problems(error, Config, (), file))
-        return {}
-    found = ((setting.key, _value_at(file.tree, setting.key)) for setting in SETTINGS)
-    return {key: value for key, value in found if value is not None}
+def _choose_connections(given: _Given) -> None:
+    """A URI of a flag or a variable goes before the file's connections; its credentials need one."""
+    if CONNECTIONS not in given.values:
+        return
+    uri, *credentials = OF_ONE_CONNECTION
+    if uri in given.sources and given.values[uri]:
+        del given.values[CONNECTIONS]
+        return
+    given.problems.extend(
+        Problem(key, f"needs {uri} beside it: {CONNECTIONS} have their own", given.sources[key])
+        for key in credentials
+        if key in given.sources and given.values[key]
+    )
 
 
-def _value_at(tree: object, key: str) -> object:
-    for part in key.split("."):
-        tree = tree.get(part) if isinstance(tree, Mapping) else None
-    return tree
-
-
-def _nested(given: Mapping[str, object]) -> dict[str, object]:
-    tree: dict[str, object] = {}
+def _nested(given: Mapping[str, object]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
     for key, value in given.items():
         *sections, last = key.split(".")
-        section: dict[str, Any] = tree
+        section = tree
         for name in sections:
             section = section.setdefault(name, {})
         section[last] = value
     return tree
 
 
-def _file_problems(
-    error: ClassValidationError, section: type[Any], path: tuple[str, ...], file: ConfigFile
-) -> Iterator[Problem]:
-    """Takes the tree of cattrs' errors apart: one problem a leaf."""
-    fields = {field.attribute: field for field in fields_of(section)}
-    placed, own = error.group_exceptions()
-    for exc, note in placed:
-        field = fields[note.name]
-        here = (*path, field.key)
-        if isinstance(exc, ClassValidationError) and field.section is not None:
-            yield from _file_problems(exc, field.section, here, file)
-        elif isinstance(exc, ConfigError):
-            yield from exc.located(key=".".join(here), source=file.source(here))
-        else:
-            raise exc
-    for exc in own:
-        if not isinstance(exc, ForbiddenExtraKeysError):
-            raise exc
-        known = [field.key for field in fields.values()]
-        for key in sorted(exc.extra_fields):
-            yield _unknown_key(key, known, path, file)
+def _complete(tree: dict[str, Any]) -> dict[str, Any]:
+    """Gives the entries what they leave out and the top level says."""
+    libvirt = tree.get("libvirt", {})
+    entry = {"read_only": libvirt.get("read_only")}
+    module = {"collectors": tree.get("collectors"), "timeout": libvirt.get("timeout")}
+    if "connections" in libvirt:
+        libvirt["connections"] = [_merged(entry, one) for one in libvirt["connections"]]
+    for key, above in (("targets", entry), ("modules", module)):
+        tree[key] = {name: _merged(above, one) for name, one in tree.get(key, {}).items()}
+    return tree
 
 
-def _unknown_key(
-    key: str, known: Sequence[str], path: tuple[str, ...], file: ConfigFile
-) -> Problem:
-    elsewhere = [setting.key for setting in SETTINGS if key == setting.key.rpartition(".")[2]]
-    close = difflib.get_close_matches(key, known, 1)
-    meant = [".".join((*path, *close))] if close else elsewhere
-    question = f", did you mean {' or '.join(meant)}?" if meant else ""
-    allowed = f"allowed here: {', '.join(known)}"
-    here = (*path, key)
-    return Problem(show_key(here), f"unknown key{question} ({allowed})", file.source(here))
+def _merged(below: object, above: object) -> Any:
+    """Two trees as one, key by key; what `above` says goes first, nothing is said by None."""
+    if not isinstance(below, Mapping) or not isinstance(above, Mapping):
+        return below if above is None else above
+    return {**below, **{key: _merged(below.get(key), above[key]) for key in above}}
 
 
 def _unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
@@ -149,50 +144,3 @@ def _unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
         close = difflib.get_close_matches(own, known, 1)
         question = f", did you mean {ENVIRONMENT_PREFIX}{close[0]}?" if close else ""
         yield f"the environment variable {show_key([name])} is no setting{question}"
-
-
-def _structure_section(
-    section: type[Any], converter: cattrs.Converter
-) -> Callable[[object, object], Any]:
-    """The hook for one section: the mapping's shape by cattrs, each leaf by its setting's kind."""
-    overrides: dict[str, Any] = {
-        field.name: override(omit=True) for field in dataclasses.fields(section)
-    }
-    for field in fields_of(section):
-        hook = None if field.doc is None else _leaf_hook(field.doc.kind)
-        overrides[field.attribute] = override(rename=field.key, struct_hook=hook)
-    structure = make_dict_structure_fn(
-        section,
-        converter,
-        _cattrs_forbid_extra_keys=True,
-        _cattrs_detailed_validation=True,
-        **overrides,
-    )
-
-    def structure_section(value: object, _: object) -> Any:
-        if not isinstance(value, Mapping | None):
-            raise refuse("a mapping of settings", Hidden(value))
-        # A key without a value (`libvirt:` alone) is a key that was not given.
-        given = {
-            key if isinstance(key, str) else show(key): item
-            for key, item in (value or {}).items()
-            if item is not None
-        }
-        return structure(given, section)
-
-    return structure_section
-
-
-def _leaf_hook(kind: Kind[Any]) -> Callable[[object, object], Any]:
-    return lambda value, _: kind.check(value)
-
-
-def _make_converter() -> cattrs.Converter:
-    converter = cattrs.Converter(detailed_validation=True, forbid_extra_keys=True)
-    converter.register_structure_hook_factory(
-        dataclasses.is_dataclass, lambda section: _structure_section(section, converter)
-    )
-    return converter
-
-
-_CONVERTER = _make_converter()

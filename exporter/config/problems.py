@@ -7,7 +7,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Self
 
-__all__ = ["SHOWN_INTEGER", "ConfigError", "Hidden", "Problem", "refuse", "show", "show_key"]
+__all__ = [
+    "SHOWN_INTEGER",
+    "ConfigError",
+    "Hidden",
+    "Problem",
+    "item_key",
+    "refuse",
+    "show",
+    "show_key",
+]
 
 _SHOWN_CHARACTERS = 60
 SHOWN_INTEGER = 10**18  # str() refuses an integer of thousands of digits
@@ -88,11 +97,20 @@ def _type_name(value: object) -> str:
     return _TYPE_NAMES.get(type(value), f"a {type(value).__name__}")
 
 
+def item_key(number: int) -> str:
+    """What stands in a key's path for an item of a list, counted from 0."""
+    return f"[{number}]"
+
+
 def show_key(path: Iterable[str]) -> str:
     """Renders a key's path with dots, whatever an operator put in the place of a key."""
-    return ".".join(
-        key if key.isprintable() and len(key) <= _SHOWN_CHARACTERS else show(key) for key in path
-    )
+    return ".".join(_show_key(key) for key in path).replace(".[", "[")
+
+
+def _show_key(key: str) -> str:
+    if "://" in key:
+        return "(a URI)"  # in the place of a name, perhaps with a user's name or a password
+    return key if key.isprintable() and len(key) <= _SHOWN_CHARACTERS else show(key)
 
 
 def refuse(allowed: str, value: object) -> ConfigError:

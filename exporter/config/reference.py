@@ -1,12 +1,19 @@
-"""The reference page of the configuration, rendered from `SETTINGS`.
+"""The reference page of the configuration, rendered from `SETTINGS` and `ENTRIES`.
 
-The table of settings goes in, Markdown (docs/configuration.md) comes out; no source is read.
+The tables of settings go in, Markdown (docs/configuration.md) comes out; no source is read.
 """
 
 import sys
 from collections.abc import Iterator
 
-from exporter.config.settings import CONFIG_FILE, ENVIRONMENT_PREFIX, SETTINGS, Setting
+from exporter.config.sections import Entries, Field, fields_of
+from exporter.config.settings import (
+    CONFIG_FILE,
+    ENTRIES,
+    ENVIRONMENT_PREFIX,
+    SETTINGS,
+    Setting,
+)
 
 __all__ = ["render_markdown"]
 
@@ -31,19 +38,50 @@ logging:
   level: warning
   format: json"""
 
+_TARGETS_EXAMPLE = r"""
+libvirt:
+  timeout: 8s
+  connections:
+    - name: local
+      uri: qemu:///system
+    - name: hv9
+      uri: qemu+tls://hv9.example.org/system
+      username: exporter
+      password_file: /etc/libvirt-exporter/hv9.password
+targets:
+  hv1:
+    uri: qemu+tls://hv1.example.org/system
+    labels: {rack: r12}
+  hv2:
+    uri: qemu+ssh://monitor@hv2.example.org/system
+    module: brief
+modules:
+  brief:
+    timeout: 3s
+    collectors:
+      disk:
+        stats: false
+    labels: {detail_level: brief}
+probe:
+  allow:
+    - 'qemu\+tls://[a-z0-9-]+\.example\.org/system'""".removeprefix("\n")
+
 _INTRODUCTION = f"""\
 # Configuration
 
 Made from the table of settings by `python -m exporter.config.reference`; do not edit.
 
-No setting is required. Each may be given as a flag, as an environment variable or in a YAML file.
+No setting is required. Each may be given as a flag, as an environment variable or in a YAML file;
+[many hypervisors](#many-hypervisors) stand in the file alone.
 
 ## Which source goes first
 
 A flag goes before an environment variable, a variable before the file, the file before the default.
 
 - The file is the one that `{CONFIG_FILE.flag}` names, else `{CONFIG_FILE.environment}`.
-- A list of addresses and a mapping of labels are replaced as a whole, never merged.
+- A list of addresses or of expressions and a mapping of labels are replaced as a whole, never
+  merged.
+- A URI that is given by a flag or a variable goes before `libvirt.connections` of the file.
 - An empty variable counts as not set, and so does a key of the file without a value.
 - A key that the file may not hold and a wrong value are errors, even where a source that goes
   first hides the value. Every mistake is reported at once, with its place: file and line, flag or
@@ -65,17 +103,47 @@ A flag goes before an environment variable, a variable before the file, the file
 - **Addresses** are `:9177` (every address of the machine), `127.0.0.1:9177`, `[::1]:9177` or
   `localhost:9177`: one or a list of them in the file, with commas between them in a variable.
 - **Labels** are a mapping of names to text in the file, `rack=r12` in a flag, and
-  `rack=r12,row=7` in a variable. A label that the exporter's own metrics use is refused.
+  `rack=r12,row=7` in a variable. A label that the exporter's own metrics use is refused, and so is
+  `host`, which tells several hypervisors apart.
+- **URIs** are libvirt's: `qemu:///system`, `qemu+tls://hv1.example.org/system`. A word of letters,
+  digits, `-` and `_` is an alias of libvirt.conf. A password has no place in one.
+- **Regular expressions** are Python's and have to match the whole of a URI, so that a dot needs a
+  backslash: one or a list of them in the file, with white space between them in a variable.
+- **Names** of connections, targets and modules are text that is no URI.
+- **Passwords** stand in files of their own, never in a setting.
 
 ## Settings
 """
 
+_MANY = f"""
+## Many hypervisors
+
+`libvirt.connections` puts several hypervisors on the metrics page, `targets` and `modules` are for
+`/probe?target=NAME&module=NAME` and for the service discovery at `/sd`. Only the file has them.
+
+```yaml
+{_TARGETS_EXAMPLE}
+```
+
+- Beside `libvirt.connections` the file has no `libvirt.uri`, `libvirt.username` and
+  `libvirt.password_file`; the other settings of `libvirt` are for every connection and target.
+- A module says what differs from the top level, key by key: `brief` above collects everything that
+  the top-level `collectors` do but the statistics of disks. The module `default` is the top level
+  itself, unless `modules` has one of that name.
+- A target that is not configured is refused, unless an expression of `probe.allow` matches the
+  whole of its URI. Whoever can reach the exporter can then have it connect there, so that an
+  expression should name hosts, and never be `.*`.
+"""
+
+_FROM_TOP_LEVEL = {"read_only": "libvirt.read_only", "timeout": "libvirt.timeout"}
+_ENTRY_HEAD = ("Key", "Default", "Meaning")
 _HEAD = ("Key", "Flag", "Environment", "Default", "Meaning")
 
 
 def render_markdown() -> str:
     """The whole page: which source goes first, an example, kinds of values, one line a setting."""
-    return "\n".join((_INTRODUCTION, *_table(), ""))
+    entries = (line for key, one in ENTRIES.items() for line in _entries_table(key, one))
+    return "\n".join((_INTRODUCTION, *_table(), _MANY, *entries))
 
 
 def _table() -> Iterator[str]:
@@ -94,6 +162,28 @@ def _setting_line(setting: Setting, *, key: str) -> str:
         _code(setting.default),
         setting.help,
     )
+
+
+def _entries_table(key: str, entries: Entries) -> Iterator[str]:
+    place = f"{key}[]" if entries.is_list else f"{key}.NAME"
+    yield from (f"### `{place}`", "", entries.help, "")
+    yield _table_line(*_ENTRY_HEAD)
+    yield _table_line(*("---" for _ in _ENTRY_HEAD))
+    for field in fields_of(entries.section):
+        yield _field_line(field)
+    yield ""
+
+
+def _field_line(field: Field) -> str:
+    if field.doc is None:
+        return _table_line(_code(field.key), "top level", f"As the top level's `{field.key}`.")
+    if field.is_required:
+        default = "required"
+    elif field.key in _FROM_TOP_LEVEL:
+        default = _code(_FROM_TOP_LEVEL[field.key])
+    else:
+        default = _code(field.doc.kind.render(field.default))
+    return _table_line(_code(field.key), default, field.doc.help)
 
 
 def _flag(setting: Setting) -> str:

@@ -190,6 +190,10 @@ class Client:
         while (frame := self._frames.next_frame()) is not None:
             yield frame, self._handle(frame)
 
+    def translate_rest(self, decode: Callable[[bytes], bytes]) -> None:
+        """Puts what `decode` makes of the bytes that wait in their place: a security layer begins."""
+        self._frames.feed(decode(self._frames.take()))
+
     @property
     def mid_frame(self) -> bool:
         """Whether a frame has begun and not ended; at end of file it was truncated."""

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import struct
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Self
 
 from libvirt_rpc.enums import TypedParameterType
 from libvirt_rpc.errors import DecodeError
 from libvirt_rpc.protocol import types as wire
 from libvirt_rpc.protocol import xdr
-from libvirt_rpc.protocol.constants import DOMAIN_LIST_MAX, DOMAIN_STATS_PARAMETERS_MAX
-from libvirt_rpc.protocol.typed_params import TYPED_PARAMETER, TypedValue
+from libvirt_rpc.protocol.constants import DOMAIN_LIST_MAX, STRING_MAX
+from libvirt_rpc.protocol.typed_params import TypedValue
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -50,10 +51,11 @@ _CODES = {
     TypedParameterType.BOOLEAN: "i",
 }
 _RECORD = xdr.codec_of(wire.DomainStatsRecord)
+_DOMAIN = xdr.codec_of(wire.Domain)
 _WORD = struct.Struct(">I")
 _UUID_SIZE = 16
-_KNOWN_PARAMETERS_MAX = 65_536
-"""Names remembered at most; a daemon that makes up more is decoded the plain way."""
+_PROGRAMS_PER_COUNT = 8
+"""Layouts with the same number of parameters that are tried before the plain codec."""
 
 
 def _padded(size: int) -> int:
@@ -89,13 +91,115 @@ class _Template:
 
 
 @dataclass(frozen=True, slots=True)
-class _Parameter:
-    """A parameter's name and type, found again by its bytes up to the value."""
+class _Run:
+    """Parameters with numbers one behind another, and the name of the string parameter behind them.
 
-    field: str
-    type: TypedParameterType
-    code: str
-    size: int
+    `between` are the bytes before each number. `string` is None behind the last numbers.
+    """
+
+    numbers: struct.Struct
+    between: tuple[bytes, ...]
+    string: bytes | None
+
+    @property
+    def start_size(self) -> int:
+        """Bytes up to the first number."""
+        return len(self.between[0]) if self.between else 0
+
+    @property
+    def format_behind_start(self) -> str:
+        """The struct's format without the bytes up to the first number."""
+        return self.numbers.format.removeprefix(f">{self.start_size}s")
+
+
+@dataclass(frozen=True, slots=True)
+class _Program:
+    """How to read any record of a layout, whatever its domain and its strings."""
+
+    layout: Layout
+    runs: tuple[tuple[_Run, int, str], ...]
+    """Each with its start_size and format_behind_start, which every record asks for."""
+    booleans: tuple[int, ...]
+
+    @classmethod
+    def of(cls, layout: Layout) -> Self:
+        runs: list[_Run] = []
+        between: list[bytes] = []
+        formats: list[str] = []
+        for field, kind in zip(layout.fields, layout.types, strict=True):
+            name = xdr.encode(xdr.STRING, field) + _WORD.pack(kind)
+            code = _CODES.get(kind)
+            if code is None:
+                numbers = struct.Struct(">" + "".join(formats))
+                runs.append(_Run(numbers, tuple(between), name))
+                between, formats = [], []
+            else:
+                between.append(name)
+                formats.append(f"{len(name)}s{code}")
+        runs.append(_Run(struct.Struct(">" + "".join(formats)), tuple(between), None))
+        booleans = [i for i, k in enumerate(layout.types) if k is TypedParameterType.BOOLEAN]
+        programs = tuple([(run, run.start_size, run.format_behind_start) for run in runs])
+        return cls(layout, programs, tuple(booleans))
+
+    def learn(
+        self,
+        payload: bytes,
+        start: int,
+        domain: wire.Domain,
+        position: int,
+        make_struct: Callable[[str], struct.Struct],
+    ) -> _Template | None:
+        """The template of the record at `start`, whose parameters begin at `position`.
+
+        None where the record is not of this layout, or is broken: the plain codec says which.
+        """
+        between: list[bytes] = []
+        formats = [">"]
+        strings: list[tuple[int, str]] = []
+        index = 0
+        since = start  # the end of the last number
+        for run, start_size, behind_start in self.runs:
+            if run.between:
+                if position + run.numbers.size > len(payload):
+                    return None
+                parts = run.numbers.unpack_from(payload, position)
+                if parts[0::2] != run.between:
+                    return None
+                first = payload[since : position + start_size]
+                between.append(first)
+                between += run.between[1:]
+                formats.append(f"{len(first)}s{behind_start}")
+                index += len(run.between)
+                since = position = position + run.numbers.size
+            if run.string is not None:
+                text_at = position + len(run.string)
+                if payload[position:text_at] != run.string:
+                    return None
+                text = _string_at(payload, text_at)
+                if text is None:
+                    return None
+                strings.append((index, text[0]))
+                position = text[1]
+                index += 1
+        if since < position:
+            between.append(payload[since:position])
+            formats.append(f"{position - since}s")
+        numbers = make_struct("".join(formats))
+        return _Template(
+            domain, self.layout, numbers, tuple(between), tuple(strings), self.booleans
+        )
+
+
+def _string_at(payload: bytes, position: int) -> tuple[str, int] | None:
+    """A string and where it ends; None where it is broken."""
+    start = position + _WORD.size
+    if start > len(payload):
+        return None
+    (length,) = _WORD.unpack_from(payload, position)
+    end = start + _padded(length)
+    if length > STRING_MAX or end > len(payload) or any(payload[start + length : end]):
+        return None
+    return payload[start : start + length].decode("utf-8", "surrogateescape"), end
 
 
 class DomainStatsDecoder:
@@ -104,7 +208,7 @@ class DomainStatsDecoder:
     def __init__(self) -> None:
         self._layouts: dict[tuple[tuple[str, ...], tuple[TypedParameterType, ...]], Layout] = {}
         self._templates: dict[bytes, _Template] = {}
-        self._parameters: dict[bytes, _Parameter] = {}
+        self._programs: dict[int, list[_Program]] = {}
         self._structs: dict[str, struct.Struct] = {}
 
     def decode(self, payload: bytes) -> tuple[DomainStats, ...]:
@@ -135,87 +239,59 @@ class DomainStatsDecoder:
     def retain(self, uuids: Iterable[uuid.UUID]) -> None:
         """Forgets all domains but these."""
         keep = {one.bytes for one in uuids}
-        if keep.issuperset(self._templates):
+        most = len(self._templates)
+        if (
+            keep.issuperset(self._templates)
+            and len(self._layouts) <= most
+            and len(self._structs) <= most
+        ):
             return
         self._templates = {key: one for key, one in self._templates.items() if key in keep}
         used = {id(template.layout) for template in self._templates.values()}
         self._layouts = {key: one for key, one in self._layouts.items() if id(one) in used}
+        self._programs = {
+            count: kept
+            for count, programs in self._programs.items()
+            if (kept := [program for program in programs if id(program.layout) in used])
+        }
         formats = {template.numbers.format for template in self._templates.values()}
         self._structs = {key: one for key, one in self._structs.items() if key in formats}
 
     def _learn(self, payload: bytes, offset: int, key: bytes) -> tuple[DomainStats, int]:
         """A record whose bytes are not those of last time, and its size; remembers how it looks."""
-        template = self._scan(payload, offset)
+        template = self._template(payload, offset)
         if template is None:
             reader = xdr.Reader(payload)
             reader.set_position(offset)
-            plain = xdr.decode_next(_RECORD, reader)
-            self._remember(plain)
-            template = self._scan(payload, offset)
+            record = self._record(xdr.decode_next(_RECORD, reader))
+            self._add_program(record.layout)
+            template = self._template(payload, offset)
             if template is None:
-                return self._record(plain), reader.get_position() - offset
+                return record, reader.get_position() - offset
         self._templates[key] = template
-        record = template.read(payload, offset)
-        assert record is not None
-        return record, template.numbers.size
+        again = template.read(payload, offset)
+        assert again is not None
+        return again, template.numbers.size
 
-    def _remember(self, plain: wire.DomainStatsRecord) -> None:
-        if len(self._parameters) > _KNOWN_PARAMETERS_MAX:
-            self._parameters.clear()
-        for parameter in plain.params:
-            name = xdr.encode(xdr.STRING, parameter.field)
-            code = _CODES.get(parameter.type, "")
-            self._parameters[name + _WORD.pack(parameter.type)] = _Parameter(
-                parameter.field, parameter.type, code, struct.calcsize(f">{code}")
-            )
-
-    def _scan(self, payload: bytes, start: int) -> _Template | None:
-        """The template of the record at `start`; None where it has a parameter not seen before."""
+    def _template(self, payload: bytes, offset: int) -> _Template | None:
         reader = xdr.Reader(payload)
-        reader.set_position(start)
+        reader.set_position(offset)
         domain = xdr.decode_next(_DOMAIN, reader)
-        count = xdr.decode_next(_PARAMETER_COUNT, reader)
-        position = reader.get_position()
-        known = self._parameters
-        word = _WORD.unpack_from
-        end = len(payload) - _WORD.size
-        fields, types, between, formats = [], [], [], []
-        strings: list[tuple[int, str]] = []
-        booleans: list[int] = []
-        since = start  # the end of the last number
-        for index in range(count):
-            if position > end:
-                return None
-            (length,) = word(payload, position)
-            value_at = position + 8 + length + -length % 4
-            parameter = known.get(payload[position:value_at])
-            if parameter is None:
-                return None
-            fields.append(parameter.field)
-            types.append(parameter.type)
-            if parameter.code:
-                between.append(payload[since:value_at])
-                formats.append(f"{value_at - since}s{parameter.code}")
-                since = position = value_at + parameter.size
-                if parameter.type is TypedParameterType.BOOLEAN:
-                    booleans.append(index)
-            else:
-                reader.set_position(value_at)
-                strings.append((index, xdr.decode_next(xdr.STRING, reader)))
-                position = reader.get_position()
+        position = reader.get_position() + _WORD.size
         if position > len(payload):
             return None
-        if since < position:
-            between.append(payload[since:position])
-            formats.append(f"{position - since}s")
-        return _Template(
-            domain,
-            self._layout(tuple(fields), tuple(types)),
-            self._struct(">" + "".join(formats)),
-            tuple(between),
-            tuple(strings),
-            tuple(booleans),
-        )
+        (count,) = _WORD.unpack_from(payload, position - _WORD.size)
+        for program in self._programs.get(count, ()):
+            template = program.learn(payload, offset, domain, position, self._struct)
+            if template is not None:
+                return template
+        return None
+
+    def _add_program(self, layout: Layout) -> None:
+        programs = self._programs.setdefault(len(layout.fields), [])
+        if all(program.layout is not layout for program in programs):
+            programs.insert(0, _Program.of(layout))
+            del programs[_PROGRAMS_PER_COUNT:]
 
     def _struct(self, layout: str) -> struct.Struct:
         known = self._structs.get(layout)
@@ -235,10 +311,6 @@ class DomainStatsDecoder:
             tuple([parameter.type for parameter in plain.params]),
         )
         return DomainStats(plain.dom, layout, tuple([p.value for p in plain.params]))
-
-
-_DOMAIN = xdr.codec_of(wire.Domain)
-_PARAMETER_COUNT = xdr.ListLength(DOMAIN_STATS_PARAMETERS_MAX, TYPED_PARAMETER.minimum_size)
 
 
 def _uuid_at(payload: bytes, offset: int) -> bytes:

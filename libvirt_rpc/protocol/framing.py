@@ -79,6 +79,12 @@ class FrameDecoder:
         del self._buffer[:length]
         return Frame(program, version, procedure, kind, serial, status, payload)
 
+    def take(self) -> bytes:
+        """Gives back what was fed and is in no frame that came out, and forgets it."""
+        rest = bytes(self._buffer)
+        self._buffer.clear()
+        return rest
+
     @property
     def buffered(self) -> int:
         """Bytes of a frame that has begun and not ended: at end of file, a truncated frame."""

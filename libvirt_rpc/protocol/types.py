@@ -5,18 +5,20 @@ Sources: virnetprotocol.x (the error), remote_protocol.x (all others). `id` of a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from libvirt_rpc.protocol.constants import (
     AUTH_TYPE_LIST_MAX,
     DOMAIN_LIST_MAX,
     DOMAIN_STATS_PARAMETERS_MAX,
+    SASL_DATA_MAX,
 )
 from libvirt_rpc.protocol.typed_params import TYPED_PARAMETER, TypedParameter
 from libvirt_rpc.protocol.xdr import (
     INT,
     Array,
+    Characters,
     Int,
     Optional,
     OptionalText,
@@ -29,6 +31,9 @@ from libvirt_rpc.protocol.xdr import (
 
 __all__ = [
     "AuthListReply",
+    "AuthSaslReply",
+    "AuthSaslStartArgs",
+    "AuthSaslStepArgs",
     "ConnectGetAllDomainStatsArgs",
     "ConnectGetAllDomainStatsReply",
     "ConnectListAllDomainsArgs",
@@ -97,16 +102,45 @@ class AuthListReply(Struct):
     types: Annotated[tuple[int, ...], Array(INT, AUTH_TYPE_LIST_MAX)]
 
 
+SaslData = Annotated[bytes, Characters(maximum=SASL_DATA_MAX)]
+
+
+@dataclass(frozen=True, slots=True)
+class AuthSaslStartArgs(Struct):
+    """remote_auth_sasl_start_args: with `nil` there is no data, which is not the same as empty data."""
+
+    mech: Text
+    nil: Int
+    data: SaslData = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AuthSaslStepArgs(Struct):
+    """remote_auth_sasl_step_args."""
+
+    nil: Int
+    data: SaslData = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AuthSaslReply(Struct):
+    """remote_auth_sasl_start_ret, remote_auth_sasl_step_ret: `complete` where the client is let in."""
+
+    complete: Int
+    nil: Int
+    data: SaslData = field(repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class String(Struct):
-    """A reply that is one string: a type, a host name, a URI, an XML document."""
+    """A reply that is one string: a type, a host name, a URI, an XML document, SASL's mechanisms."""
 
     value: Text
 
 
 @dataclass(frozen=True, slots=True)
 class Number(Struct):
-    """Arguments or a reply that is one int: a feature's number, a flag."""
+    """Arguments or a reply that is one int: a feature's number, a flag, whether polkit agreed."""
 
     value: Int
 

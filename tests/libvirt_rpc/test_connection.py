@@ -127,7 +127,7 @@ async def test_the_steps_go_out_in_order_and_each_waits_for_the_one_before(
         ):
             expected += step
             frame = (await peer.received(len(peer.frames) + 1))[-1]
-            await asyncio.sleep(5)
+            await asyncio.sleep(4)
             assert bytes(peer.raw) == expected
             assert not opening.done()
             peer.reply(frame, answer)

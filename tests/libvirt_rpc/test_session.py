@@ -28,6 +28,7 @@ from libvirt_rpc.protocol.constants import Program
 from libvirt_rpc.protocol.framing import Frame
 from libvirt_rpc.session import CallObservation, Keepalive, Session
 from libvirt_rpc.transports.unix import connect_unix
+from libvirt_rpc.uri import parse_uri
 from tests.support.daemon import (
     HANDSHAKE,
     PING,
@@ -76,7 +77,7 @@ async def connected(
 ) -> AsyncIterator[tuple[Session, Peer]]:
     """A session that is open, and the daemon's end of it."""
     session = await connect_unix("test", [daemon.path], make, soon())
-    await authenticate(session, deadline=soon())
+    await authenticate(session, parse_uri("qemu:///system"), deadline=soon())
     await session.call(p.CONNECT_OPEN, t.ConnectOpenArgs("qemu:///system", 1), deadline=soon())
     try:
         yield session, daemon.peer
@@ -272,7 +273,9 @@ async def test_the_answer_to_a_started_call_whose_waiter_was_cancelled_harms_not
 
 
 async def test_to_abandon_a_call_twice_or_after_its_reply_does_nothing() -> None:
-    async with opened({p.CONNECT_GET_HOSTNAME: returns(HOST)}) as (session, _):
+    seen: list[CallObservation] = []
+    answers: Answers = {p.CONNECT_GET_HOSTNAME: returns(HOST)}
+    async with opened(answers, lambda: Session(observe=seen.append)) as (session, _):
         call = session.start(p.CONNECT_GET_HOSTNAME, None)
         session.abandon(call)
         session.abandon(call)
@@ -280,6 +283,7 @@ async def test_to_abandon_a_call_twice_or_after_its_reply_does_nothing() -> None
         assert await hostname(session) == "host"
         session.abandon(call)
         assert session.stuck == 0
+        assert [type(one.error) for one in seen[2:]] == [CallTimeout, type(None)]
 
 
 # Ends.
@@ -559,6 +563,18 @@ async def test_an_answer_after_some_pings_starts_the_count_anew(clock: VirtualCl
 
 
 @in_virtual_time
+async def test_a_ping_that_went_out_late_puts_nothing_off(clock: VirtualClock) -> None:
+    async with opened({p.CONNECT_GET_HOSTNAME: never}, every_five_seconds) as (session, peer):
+        started = clock.now
+        call = asyncio.create_task(failure(session))
+        await asyncio.sleep(4)
+        clock.now += 3  # the loop was held up: the first ping goes out at 7, the second at 12
+        await call
+        assert clock.now - started == pytest.approx(15.0)
+        assert peer.pings == 2
+
+
+@in_virtual_time
 async def test_a_daemon_that_is_too_busy_to_read_pings_is_not_given_up(clock: VirtualClock) -> None:
     async with opened({p.CONNECT_GET_HOSTNAME: never}, every_five_seconds) as (session, peer):
         calls = [session.start(p.CONNECT_GET_HOSTNAME, None) for _ in range(5)]
@@ -588,7 +604,10 @@ async def test_abandoned_calls_keep_a_daemon_busy_too(clock: VirtualClock) -> No
 
 @in_virtual_time
 async def test_after_the_end_no_ping_is_sent(clock: VirtualClock) -> None:
-    async with opened({}, every_five_seconds) as (session, peer):
+    tap = Tap()
+    keepalive = Keepalive(interval_seconds=5.0, count=3)
+    async with opened({}, lambda: Session(keepalive=keepalive, tap=tap)) as (session, _):
         session.fail(SessionClosed("over"))
+        before = len(tap.passed)
         await asyncio.sleep(100)
-        assert peer.pings == 0
+        assert len(tap.passed) == before

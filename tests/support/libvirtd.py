@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self, TypeAlias
 
 ConfigValue: TypeAlias = str | int | Sequence[str]
@@ -110,6 +110,7 @@ class PrivateLibvirtd:
 
     `config` and `qemu_config` override keys of libvirtd.conf and qemu.conf. `chroot` is a root
     made by chroot_forky.sh: the daemon and QEMU then come from there, virsh from this machine.
+    `client_environment` is virsh's: LIBVIRT_AUTH_FILE for a daemon that asks for a password.
     """
 
     def __init__(
@@ -118,11 +119,13 @@ class PrivateLibvirtd:
         config: Mapping[str, ConfigValue] | None = None,
         qemu_config: Mapping[str, ConfigValue] | None = None,
         environment: Mapping[str, str] | None = None,
+        client_environment: Mapping[str, str] | None = None,
         chroot: Path | None = None,
     ) -> None:
         self.config = {**_DAEMON_CONFIG, **(config or {})}
         self.qemu_config = {**_QEMU_CONFIG, **(qemu_config or {})}
         self.environment = dict(environment or {})
+        self.client_environment = dict(client_environment or {})
         self.chroot = chroot
         self.directory = Path(tempfile.mkdtemp(prefix="lv-"))
         self._reapers: list[subprocess.Popen[bytes]] = []
@@ -185,7 +188,8 @@ class PrivateLibvirtd:
 
     def virsh(self, *arguments: str, timeout: float = COMMAND_TIMEOUT) -> str:
         """Run virsh on the QEMU driver; return what it printed or raise VirshFailed."""
-        return _run_client(["virsh", "--quiet", "--connect", self.uri(), *arguments], timeout)
+        command = ["virsh", "--quiet", "--connect", self.uri(), *arguments]
+        return _run_client(command, timeout, self.client_environment)
 
     def virt_admin(self, *arguments: str, timeout: float = COMMAND_TIMEOUT) -> str:
         uri = f"libvirtd+unix:///system?socket={self.admin_socket}"
@@ -317,7 +321,9 @@ def _accepts(path: Path) -> bool:
     return True
 
 
-def _run_client(command: list[str], timeout: float) -> str:
+def _run_client(
+    command: list[str], timeout: float, environment: Mapping[str, str] = MappingProxyType({})
+) -> str:
     try:
         done = subprocess.run(
             command,
@@ -325,7 +331,7 @@ def _run_client(command: list[str], timeout: float) -> str:
             capture_output=True,
             timeout=timeout,
             check=False,
-            env={**os.environ, "LC_ALL": "C.UTF-8"},
+            env={**os.environ, "LC_ALL": "C.UTF-8", **environment},
         )
     except subprocess.TimeoutExpired as exc:
         raise VirshFailed(f"{' '.join(command)}: no answer within {timeout:.0f} s") from exc

@@ -14,6 +14,9 @@ from typing import Any
 
 import pytest
 
+_NANOSECOND = 1e-9
+"""No clock stands still: who waits for the rest of a deadline, which may round to 0, shall come out."""
+
 
 class VirtualClock:
     """Stands in for time.monotonic."""
@@ -36,7 +39,7 @@ class _ImpatientSelector(selectors.SelectSelector):
             return ready
         if timeout is None:
             raise AssertionError("no timer runs and no socket is ready: this would wait for ever")
-        self._clock.now += max(0.0, timeout)
+        self._clock.now += max(_NANOSECOND, timeout)
         return ready
 
 

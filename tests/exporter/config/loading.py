@@ -19,6 +19,13 @@ def load_only(
     return load(None, flags=flags or {}, environ=environ or {})
 
 
+def load_text(path: Path, text: str, **flags: object) -> Config:
+    """Loads a file of this text; a flag's key has __ for its dots."""
+    file = path / "config.yaml"
+    file.write_text(text, encoding="utf-8")
+    return load(file, flags={key.replace("__", "."): flags[key] for key in flags}, environ={})
+
+
 def error_of(act: Callable[[], object]) -> ConfigError | None:
     try:
         act()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -22,106 +23,12 @@ from exporter.config import (
     LoggingConfig,
     MetricsConfig,
     NetworkCollectors,
+    ProbeConfig,
     WebConfig,
     load,
 )
-from tests.exporter.config.loading import DURATION, FILES, error_of, load_only
-
-ADDRESS = "expected an address such as :9177, 127.0.0.1:9177, localhost:9177 or '[::1]:9177'"
-LABEL_NAME = (
-    "expected a label name of letters, digits and underscores that starts with no digit "
-    "and no double underscore"
-)
-TOP = "(allowed here: libvirt, web, collectors, metrics, logging)"
-KEYS_ARE_TEXT = "a key must be plain text; merge keys (<<) and other keys are not supported"
-
-REFUSED = {
-    "address_host": f":1: web.listen_address: {ADDRESS}, got 'bad host:9177'",
-    "address_ip": f":1: web.listen_address: {ADDRESS}, got '127.0.0.300:9177'",
-    "address_list_empty": (
-        f":1: web.listen_address: {ADDRESS}, or a list of them, got an empty list"
-    ),
-    "address_number": f":1: web.listen_address: {ADDRESS}, got 9177",
-    "address_port": f":1: web.listen_address: {ADDRESS}, got ':65536'",
-    "address_twice": ":1: web.listen_address: the address :9177 is given twice",
-    "boolean_number": ":1: collectors.domain.stats: expected true or false, got 1",
-    "boolean_text": ":1: libvirt.read_only: expected true or false, got 'true'",
-    "choice_format": ":1: logging.format: expected one of text, json, got 'xml'",
-    "choice_level": ":1: logging.level: expected one of debug, info, warning, error, got 'loud'",
-    "duration_negative": f":1: libvirt.timeout: {DURATION}, got -5",
-    "duration_not_finite": f":1: libvirt.timeout: {DURATION}, got inf",
-    "duration_range": f":1: libvirt.timeout: {DURATION} from 1ms to 1d, got '2d'",
-    "duration_type": f":1: libvirt.timeout: {DURATION}, got a list",
-    "duration_unit": f":1: libvirt.timeout: {DURATION}, got '10 parsecs'",
-    "duration_zero": f":1: libvirt.timeout: {DURATION} from 1ms to 1d, got 0",
-    "file_type": ":1: logging.file: expected a file name, got 5",
-    "integer_boolean": ":1: libvirt.parallel: expected a whole number from 1 to 64, got true",
-    "integer_range": ":1: libvirt.parallel: expected a whole number from 1 to 64, got 65",
-    "integer_type": ":1: libvirt.parallel: expected a whole number from 1 to 64, got '4'",
-    "key_hexadecimal": (
-        ":1: libvirt.5: unknown key (allowed here: uri, timeout, reconnect_interval, parallel, "
-        "max_stuck_calls, keepalive_interval, keepalive_count, read_only)"
-    ),
-    "key_list": f":1: {KEYS_ARE_TEXT}",
-    "key_merge": f":3: {KEYS_ARE_TEXT}",
-    "key_not_text": f":1: 5: unknown key {TOP}",
-    "key_twice": ":4: libvirt.timeout: given twice, first on line 2",
-    "key_unknown": (
-        ":3: libvirt.timeuot: unknown key, did you mean libvirt.timeout? (allowed here: uri, "
-        "timeout, reconnect_interval, parallel, max_stuck_calls, keepalive_interval, "
-        "keepalive_count, read_only)"
-    ),
-    "key_unknown_elsewhere": f":1: timeout: unknown key, did you mean libvirt.timeout? {TOP}",
-    "key_unknown_section": f":1: collector: unknown key, did you mean collectors? {TOP}",
-    "label_name": f":1: metrics.extra_labels: {LABEL_NAME}, got '1rack'",
-    "label_private": f":1: metrics.extra_labels: {LABEL_NAME}, got '__name__'",
-    "label_reserved": (
-        ":1: metrics.extra_labels: the label domain is the exporter's own; choose another name"
-    ),
-    "label_type": (
-        ":1: metrics.extra_labels: expected a mapping of label names to text, such as rack: r12, "
-        "got a list"
-    ),
-    "label_value": (
-        ":1: metrics.extra_labels: the value of the label rack must be text in quotes, got true"
-    ),
-    "many_mistakes": (
-        f":2: libvirt.timeout: {DURATION}, got 'soon'\n"
-        "many_mistakes.yaml:3: libvirt.parallel: expected a whole number from 1 to 64, got 0\n"
-        "many_mistakes.yaml:5: web.listen_adress: unknown key, did you mean web.listen_address? "
-        "(allowed here: listen_address, telemetry_path, timeout_offset)\n"
-        "many_mistakes.yaml:8: collectors.domain.stats: expected true or false, got 'maybe'\n"
-        "many_mistakes.yaml:9: collectors.disks: unknown key, did you mean collectors.disk? "
-        "(allowed here: domain, disk, network, min_interval)"
-    ),
-    "path_own_page": (
-        ":1: web.telemetry_path: /-/healthy is one of the exporter's own pages; use another, "
-        "such as /metrics"
-    ),
-    "path_relative": (
-        ":1: web.telemetry_path: expected an absolute path without a query, such as /metrics, "
-        "got 'metrics'"
-    ),
-    "section_type": ":1: libvirt: expected a mapping of settings, got text",
-    "uri": ":1: libvirt.uri: expected a libvirt URI without spaces, such as qemu:///system",
-    "warnings_is_no_key": f":1: warnings: unknown key {TOP}",
-    "yaml_alias_unknown": ":1:10: not valid YAML: found undefined alias 'nothing'",
-    "yaml_bad_scalar": ": a value does not fit its YAML type; put text in quotes",
-    "yaml_control_character": ":2:9: the character U+0001 is not allowed in YAML",
-    "yaml_list": ": expected a mapping of settings at the top",
-    "yaml_not_utf8": ":2: the file is not UTF-8 text",
-    "yaml_python_object": (
-        ":1:10: not valid YAML: could not determine a constructor for the tag "
-        "'tag:yaml.org,2002:python/object/apply:os.system'"
-    ),
-    "yaml_syntax": (
-        ":3:2: not valid YAML: while parsing a block mapping, expected <block end>, "
-        "but found '<block mapping start>'"
-    ),
-    "yaml_two_documents": (
-        ":3:1: not valid YAML: expected a single document in the stream, but found another document"
-    ),
-}
+from tests.exporter.config.loading import FILES, error_of, load_only
+from tests.exporter.config.refused import REFUSED
 
 
 @pytest.mark.parametrize("name", sorted(REFUSED))
@@ -135,14 +42,16 @@ def test_an_invalid_file_is_refused_with_its_place_and_what_is_allowed(
 
 
 def test_every_file_beside_this_test_is_used_by_it() -> None:
-    good = {"good_blank_values", "good_empty", "good_full", "good_specification"}
+    good = {path.stem for path in FILES.glob("good_*.yaml")}
     assert {path.stem for path in FILES.glob("*.yaml")} == good | REFUSED.keys()
 
 
 def test_a_full_file_sets_every_setting() -> None:
     config = load(FILES / "good_full.yaml", flags={}, environ={})
     assert config == Config(
-        LibvirtConfig("test:///default", 8.0, 60.0, 8, 2, 0.0, 3, False),
+        LibvirtConfig(
+            "test:///default", 8.0, 60.0, 8, 2, 0.0, 3, False, "exporter", Path("password")
+        ),
         WebConfig((ListenAddress("", 9177), ListenAddress("::1", 9178)), "/own/metrics", 0.25),
         CollectorsConfig(
             DomainCollectors(True, False, True, True, True, True, True, True),
@@ -152,6 +61,7 @@ def test_a_full_file_sets_every_setting() -> None:
         ),
         MetricsConfig((("rack", "r12"), ("row", "7"))),
         LoggingConfig("debug", "json", Path("exporter.log")),
+        ProbeConfig((re.compile("qemu://a{1,2}/"),), 10, 60.0),
     )
 
 
@@ -230,6 +140,7 @@ trees = st.recursive(
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from([part for setting in SETTINGS for part in setting.key.split(".")])
+            | st.sampled_from(["targets", "modules", "connections", "labels", "name", "module"])
             | st.text(max_size=5),
             inner,
             max_size=4,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from pathlib import Path
 
 import pytest
@@ -12,13 +14,28 @@ from hypothesis import strategies as st
 from exporter.config import (
     CONFIG_FILE,
     SETTINGS,
+    CollectorsConfig,
     Config,
     ConfigError,
+    ConnectionConfig,
+    DiskCollectors,
+    DomainCollectors,
     ListenAddress,
+    ModuleConfig,
+    NetworkCollectors,
     Setting,
     load,
 )
-from tests.exporter.config.loading import DURATION, FILES, error_of, load_only, value_of
+from tests.exporter.config.loading import (
+    DURATION,
+    FILES,
+    error_of,
+    load_only,
+    load_text,
+    value_of,
+)
+
+CONNECTIONS = "libvirt: {connections: [{name: a, uri: 'qemu://a/'}]}\n"
 
 # A value of every setting that is not its default: as text, and as the Config holds it.
 OTHER_VALUES: dict[str, tuple[str, object]] = {
@@ -30,6 +47,8 @@ OTHER_VALUES: dict[str, tuple[str, object]] = {
     "libvirt.keepalive_interval": ("0", 0.0),
     "libvirt.keepalive_count": ("2", 2),
     "libvirt.read_only": ("false", False),
+    "libvirt.username": ("exporter", "exporter"),
+    "libvirt.password_file": ("own.password", Path("own.password")),
     "web.listen_address": ("[::1]:1,host:2", (ListenAddress("::1", 1), ListenAddress("host", 2))),
     "web.telemetry_path": ("/own", "/own"),
     "web.timeout_offset": ("1s", 1.0),
@@ -49,6 +68,9 @@ OTHER_VALUES: dict[str, tuple[str, object]] = {
     "logging.level": ("error", "error"),
     "logging.format": ("json", "json"),
     "logging.file": ("own.log", Path("own.log")),
+    "probe.allow": ("a{1,2}  b", (re.compile("a{1,2}"), re.compile("b"))),
+    "probe.max_connections": ("7", 7),
+    "probe.idle_timeout": ("1m", 60.0),
 }
 
 
@@ -165,3 +187,79 @@ def test_an_unknown_variable_of_our_prefix_is_a_warning() -> None:
 def test_any_text_in_any_flag_loads_or_raises_a_line_a_problem(flags: dict[str, str]) -> None:
     error = error_of(lambda: load_only(flags))
     assert error is None or len(str(error).splitlines()) == len(error.problems) <= len(flags)
+
+
+def test_connections_and_targets_are_opened_as_the_top_level_says(tmp_path: Path) -> None:
+    text = f"{CONNECTIONS}targets: {{b: {{uri: 'qemu://b/'}}, c: {{uri: x, read_only: true}}}}\n"
+    for flags, expected in (({}, True), ({"libvirt__read_only": "false"}, False)):
+        config = load_text(tmp_path, text, **flags)
+        assert config.libvirt.connections[0].read_only is expected
+        assert config.targets["b"].read_only is expected
+        assert config.targets["c"].read_only is True
+
+
+def test_credentials_of_the_top_level_are_for_its_own_uri_alone(tmp_path: Path) -> None:
+    config = load_text(
+        tmp_path,
+        "libvirt: {username: someone, password_file: p}\ntargets: {b: {uri: 'qemu://b/'}}\n",
+    )
+    assert (config.targets["b"].username, config.targets["b"].password_file) == (None, None)
+
+
+def test_a_module_says_only_what_differs_from_the_top_level(tmp_path: Path) -> None:
+    config = load_text(
+        tmp_path,
+        """
+libvirt: {timeout: 8s}
+collectors: {domain: {perf: true, state: false}, disk: {limits: true}, min_interval: 5s}
+modules:
+  same:
+  other:
+    collectors:
+      domain: {state: true}
+      network: {stats: false}
+      disk:
+    timeout: 2s
+    labels: {rack: r12}
+""",
+        collectors__domain__vm="true",
+    )
+    domain = DomainCollectors(perf=True, state=False, vm=True)
+    top = CollectorsConfig(domain, DiskCollectors(limits=True), min_interval_seconds=5.0)
+    assert config.collectors == top
+    assert config.modules == {
+        "default": ModuleConfig("default", top, 8.0, {}),
+        "same": ModuleConfig("same", top, 8.0, {}),
+        "other": ModuleConfig(
+            "other",
+            CollectorsConfig(
+                dataclasses.replace(domain, state=True),
+                DiskCollectors(limits=True),
+                NetworkCollectors(stats=False),
+                5.0,
+            ),
+            2.0,
+            {"rack": "r12"},
+        ),
+    }
+
+
+def test_a_uri_of_a_flag_goes_before_the_connections_of_the_file(tmp_path: Path) -> None:
+    config = load_text(
+        tmp_path, CONNECTIONS, libvirt__uri="test:///default", libvirt__username="someone"
+    )
+    assert (config.libvirt.uri, config.libvirt.connections) == ("test:///default", ())
+    kept = load_text(tmp_path, CONNECTIONS, libvirt__uri="")
+    assert kept.libvirt.connections == (ConnectionConfig("a", "qemu://a/"),)
+
+
+def test_credentials_of_a_flag_are_for_none_of_the_connections_of_the_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_text(
+            tmp_path, CONNECTIONS, libvirt__username="someone", libvirt__password_file="secret"
+        )
+    assert str(caught.value).splitlines() == [
+        f"--libvirt.{name}: libvirt.{key}: needs libvirt.uri beside it: libvirt.connections have "
+        "their own"
+        for name, key in (("username", "username"), ("password-file", "password_file"))
+    ]

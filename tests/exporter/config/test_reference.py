@@ -8,16 +8,21 @@ from exporter.config import (
     SETTINGS,
     CollectorsConfig,
     Config,
+    ConnectionConfig,
     DiskCollectors,
     DomainCollectors,
     LibvirtConfig,
     ListenAddress,
     LoggingConfig,
     MetricsConfig,
+    ModuleConfig,
+    TargetConfig,
     WebConfig,
     load,
 )
 from exporter.config.reference import render_markdown
+from exporter.config.sections import fields_of
+from exporter.config.settings import ENTRIES
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "configuration.md"
 
@@ -29,7 +34,8 @@ def test_docs_configuration_is_up_to_date() -> None:
 
 
 def test_every_setting_has_one_line_of_five_cells_in_the_table_s_order() -> None:
-    lines = [line for line in render_markdown().splitlines() if line.startswith("| ")]
+    page = render_markdown().partition("## Many hypervisors")[0]
+    lines = [line for line in page.splitlines() if line.startswith("| ")]
     cells = [re.split(r"(?<!\\)\|", line.strip("|")) for line in lines[2:]]
     assert {len(row) for row in cells} == {5}
     assert [row[2].strip(" `") for row in cells] == [
@@ -37,12 +43,53 @@ def test_every_setting_has_one_line_of_five_cells_in_the_table_s_order() -> None
     ]
 
 
-def test_the_example_loads_without_a_warning(tmp_path: Path) -> None:
-    example = re.search(r"^```yaml\n(.*?)^```$", render_markdown(), re.DOTALL | re.MULTILINE)
-    assert example is not None
-    file = tmp_path / "config.yaml"
-    file.write_text(example[1], encoding="utf-8")
-    assert load(file, flags={}, environ={}) == Config(
+def test_every_key_of_entries_has_a_line_in_the_table_of_its_section() -> None:
+    sections = render_markdown().split("### ")[1:]
+    assert [section.partition("`\n")[0].strip("`") for section in sections] == [
+        "libvirt.connections[]",
+        "modules.NAME",
+        "targets.NAME",
+    ]
+    for section, entries in zip(sections, ENTRIES.values(), strict=True):
+        keys = re.findall(r"^\| `([a-z_]+)` \|", section, re.MULTILINE)
+        assert keys == [field.key for field in fields_of(entries.section)]
+
+
+def load_example(number: int, path: Path) -> Config:
+    examples = re.findall(r"^```yaml\n(.*?)^```$", render_markdown(), re.DOTALL | re.MULTILINE)
+    file = path / "config.yaml"
+    file.write_text(examples[number], encoding="utf-8")
+    return load(file, flags={}, environ={})
+
+
+def test_the_example_of_many_hypervisors_loads_without_a_warning(tmp_path: Path) -> None:
+    config = load_example(1, tmp_path)
+    assert config.libvirt.connections == (
+        ConnectionConfig("local", "qemu:///system"),
+        ConnectionConfig(
+            "hv9",
+            "qemu+tls://hv9.example.org/system",
+            "exporter",
+            Path("/etc/libvirt-exporter/hv9.password"),
+        ),
+    )
+    assert config.targets == {
+        "hv1": TargetConfig("hv1", "qemu+tls://hv1.example.org/system", labels={"rack": "r12"}),
+        "hv2": TargetConfig("hv2", "qemu+ssh://monitor@hv2.example.org/system", "brief"),
+    }
+    brief = CollectorsConfig(disk=DiskCollectors(stats=False))
+    assert config.modules == {
+        "default": ModuleConfig("default", timeout_seconds=8.0),
+        "brief": ModuleConfig("brief", brief, 3.0, {"detail_level": "brief"}),
+    }
+    (pattern,) = config.probe.allow
+    assert pattern.fullmatch("qemu+tls://hv3.example.org/system")
+    assert not pattern.fullmatch("qemu+tls://hv3.example.org/system?command=x")
+    assert config.warnings == ()
+
+
+def test_the_first_example_loads_without_a_warning(tmp_path: Path) -> None:
+    assert load_example(0, tmp_path) == Config(
         LibvirtConfig(uri="qemu:///system", timeout_seconds=8.0),
         WebConfig((ListenAddress("127.0.0.1", 9177), ListenAddress("::1", 9177))),
         CollectorsConfig(

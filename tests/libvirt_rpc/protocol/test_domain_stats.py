@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from libvirt_rpc.enums import TypedParameterType as Type
 from libvirt_rpc.errors import DecodeError
-from libvirt_rpc.protocol import xdr
+from libvirt_rpc.protocol import domain_stats, xdr
 from libvirt_rpc.protocol.domain_stats import DomainStats, DomainStatsDecoder
 from libvirt_rpc.protocol.typed_params import TYPED_PARAMETER, VALUE_CODECS, TypedParameter
 from libvirt_rpc.protocol.types import (
@@ -140,24 +140,32 @@ CHANGES = [
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> list[bytes]:
+def histories(draw: st.DrawFn) -> list[bytes | set[uuid.UUID]]:
+    """Replies, and between them now and then the domains that are not to be forgotten."""
     records = draw(st.lists(RECORDS, max_size=3))
-    history = [encode(tuple(records))]
+    history: list[bytes | set[uuid.UUID]] = [encode(tuple(records))]
     for change in draw(st.lists(st.sampled_from(CHANGES), max_size=5)):
         change(draw, records)
         payload = encode(tuple(records))
         if draw(st.integers(0, 3)) == 0:
             history.append(mutated(draw, payload))
+        if draw(st.integers(0, 3)) == 0:
+            history.append(draw(st.sets(UUIDS)))
         history.append(payload)
     return history
 
 
 @settings(max_examples=150)
 @given(histories())
-def test_any_sequence_of_replies_decodes_as_by_the_plain_codec(history: list[bytes]) -> None:
+def test_any_sequence_of_replies_decodes_as_by_the_plain_codec(
+    history: list[bytes | set[uuid.UUID]],
+) -> None:
     decoder = DomainStatsDecoder()
-    for payload in history:
-        assert_both_decode_alike(decoder, payload)
+    for step in history:
+        if isinstance(step, bytes):
+            assert_both_decode_alike(decoder, step)
+        else:
+            decoder.retain(step)
 
 
 @given(st.binary(max_size=200))
@@ -308,6 +316,25 @@ def test_what_is_remembered_of_domains_that_are_gone_is_dropped_on_demand() -> N
     assert gone_again == replace(gone, layout=gone_again.layout)
     assert gone_again.domain is not gone.domain
     assert gone_again.layout is not gone.layout
+
+
+def test_shapes_that_come_and_go_do_not_pile_up() -> None:
+    decoder = DomainStatsDecoder()
+    domain = Domain("vm", uuid.UUID(int=1), 1)
+    for length in range(200):
+        params = (TypedParameter("x" * length, Type.INT, 1),)
+        decoder.decode(encode((DomainStatsRecord(domain, params),)))
+        decoder.retain([domain.uuid])
+    assert len(decoder._layouts) == len(decoder._structs) == len(decoder._templates) == 1
+
+
+def test_layouts_are_remembered_up_to_a_bound() -> None:
+    decoder = DomainStatsDecoder()
+    domain = Domain("vm", uuid.UUID(int=1), 1)
+    for number in range(100):
+        params = (TypedParameter(f"x{number}", Type.INT, 1), TypedParameter("y", Type.STRING, ""))
+        assert_both_decode_alike(decoder, encode((DomainStatsRecord(domain, params),)))
+        assert len(decoder._programs[2]) <= domain_stats._PROGRAMS_PER_COUNT
 
 
 def test_a_name_of_a_domain_that_is_longer_than_the_reply_is_refused() -> None:

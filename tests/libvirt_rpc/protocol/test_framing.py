@@ -44,6 +44,7 @@ def decode(portions: list[bytes]) -> Outcome:
         try:
             while (frame := decoder.next_frame()) is not None:
                 frames.append(frame)
+                assert len(frames) * MIN_FRAME <= sum(map(len, portions)), "a frame of nothing"
         except ProtocolError as exc:
             return frames, repr(exc), 0
     return frames, "", decoder.buffered

@@ -20,8 +20,8 @@ STRUCTS = [
     if isinstance(kind, type) and issubclass(kind, xdr.Struct) and kind is not xdr.Struct
 ]
 IDENTITY = "00010203 04050607 08090a0b 0c0d0e0f"
-DOMAIN = types.Domain("vm-1", uuid.UUID(IDENTITY.replace(" ", "")), -1)
-NETWORK = types.Network("net", uuid.UUID(IDENTITY.replace(" ", "")))
+DOMAIN = types.Domain(name="vm-1", uuid=uuid.UUID(IDENTITY.replace(" ", "")), id=-1)
+NETWORK = types.Network(name="net", uuid=uuid.UUID(IDENTITY.replace(" ", "")))
 
 
 @pytest.mark.parametrize("kind", STRUCTS)
@@ -61,7 +61,19 @@ DOMAIN_WIRE = f"00000004 766d2d31 {IDENTITY} ffffffff"  # its name, its UUID, it
 WIRE: dict[Any, list[str]] = {
     DOMAIN: [DOMAIN_WIRE],
     NETWORK: ["00000003 6e657400", IDENTITY],
-    types.ErrorReply(42, 20, "gone", 2, DOMAIN, "%s", None, None, -1, 7, NETWORK): [
+    types.ErrorReply(
+        code=42,
+        domain=20,
+        message="gone",
+        level=2,
+        dom=DOMAIN,
+        str1="%s",
+        str2=None,
+        str3="",
+        int1=-1,
+        int2=7,
+        net=NETWORK,
+    ): [
         "0000002a",  # code
         "00000014",  # domain
         "00000001 00000004 676f6e65",  # message, which is there
@@ -69,34 +81,52 @@ WIRE: dict[Any, list[str]] = {
         f"00000001 {DOMAIN_WIRE}",  # dom
         "00000001 00000002 25730000",  # str1
         "00000000",  # str2 is not there
-        "00000000",  # str3
+        "00000001 00000000",  # str3 is empty
         "ffffffff",  # int1
         "00000007",  # int2
         f"00000001 00000003 6e657400 {IDENTITY}",  # net
     ],
-    types.ConnectOpenArgs("qemu:///system", 1): [
+    types.ConnectOpenArgs(name="qemu:///system", flags=1): [
         "00000001 0000000e 71656d753a2f2f2f73797374656d 0000",  # name
         "00000001",  # flags
     ],
     types.AuthListReply((0, 2)): ["00000002 00000000 00000002"],
+    types.AuthSaslStartArgs("PLAIN", 0, b"\0\xff"): [
+        "00000005 504c4149 4e000000",  # mech
+        "00000000",  # nil
+        "00000002 00000000 000000ff",  # data, four bytes a character
+    ],
+    types.AuthSaslStepArgs(1, b""): ["00000001", "00000000"],
+    types.AuthSaslReply(1, 0, b"v"): [
+        "00000001",  # complete
+        "00000000",  # nil
+        "00000001 00000076",  # data
+    ],
     types.String("QEMU"): ["00000004 51454d55"],
     types.Number(-1): ["ffffffff"],
     types.Flag(0xFFFFFFFF): ["ffffffff"],
     types.UnsignedNumber(9_000_000): ["00000000 00895440"],
-    types.ConnectListAllDomainsArgs(1, 3): ["00000001", "00000003"],
-    types.ConnectListAllDomainsReply((DOMAIN,), 1): [f"00000001 {DOMAIN_WIRE}", "00000001"],
-    types.ConnectGetAllDomainStatsArgs((DOMAIN,), 0x3F, 0x20000000): [
+    types.ConnectListAllDomainsArgs(need_results=1, flags=3): ["00000001", "00000003"],
+    types.ConnectListAllDomainsReply(domains=(DOMAIN,), ret=1): [
+        f"00000001 {DOMAIN_WIRE}",
+        "00000001",
+    ],
+    types.ConnectGetAllDomainStatsArgs(doms=(DOMAIN,), stats=0x3F, flags=0x20000000): [
         f"00000001 {DOMAIN_WIRE}",  # doms
         "0000003f",  # stats
         "20000000",  # flags
     ],
-    types.DomainStatsRecord(DOMAIN, ()): [DOMAIN_WIRE, "00000000"],
+    types.DomainStatsRecord(dom=DOMAIN, params=()): [DOMAIN_WIRE, "00000000"],
     types.ConnectGetAllDomainStatsReply((types.DomainStatsRecord(DOMAIN, ()),)): [
         f"00000001 {DOMAIN_WIRE} 00000000",
     ],
-    types.DomainFlagsArgs(DOMAIN, 2): [DOMAIN_WIRE, "00000002"],
-    types.DomainState(5, 1): ["00000005", "00000001"],
-    types.DomainControlInfo(2, 0, 2**32): ["00000002", "00000000", "0000000100000000"],
+    types.DomainFlagsArgs(dom=DOMAIN, flags=2): [DOMAIN_WIRE, "00000002"],
+    types.DomainState(state=5, reason=1): ["00000005", "00000001"],
+    types.DomainControlInfo(state=2, details=3, state_time=2**32): [
+        "00000002",
+        "00000003",
+        "0000000100000000",
+    ],
 }
 
 

@@ -1,0 +1,336 @@
+"""The sections of the configuration: one annotated field a setting, in the section that holds it.
+
+Data only: what a file may hold, which values, their defaults and what they mean. `Entries` are
+sections that stand in the file any number of times, each under a name.
+"""
+
+import dataclasses
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from exporter.config.endpoints import NAME, OPTIONAL_URI, PASSWORD_FILE, PATTERNS, URI, USERNAME
+from exporter.config.kinds import (
+    ADDRESSES,
+    BOOLEAN,
+    FILE,
+    LABEL_MAPPING,
+    LABELS,
+    TELEMETRY_PATH,
+    Kind,
+    ListenAddress,
+    choice,
+    duration,
+    integer,
+)
+
+__all__ = [
+    "DEFAULT_MODULE",
+    "CollectorsConfig",
+    "Config",
+    "ConnectionConfig",
+    "DiskCollectors",
+    "Doc",
+    "DomainCollectors",
+    "Entries",
+    "Field",
+    "LibvirtConfig",
+    "LoggingConfig",
+    "MetricsConfig",
+    "ModuleConfig",
+    "NetworkCollectors",
+    "ProbeConfig",
+    "TargetConfig",
+    "WebConfig",
+    "fields_of",
+    "is_named_by_key",
+]
+
+DEFAULT_MODULE = "default"
+_DAY = 86_400.0
+_MILLISECOND = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class Doc:
+    """What a field's annotation adds to its type: kind, help, and a flag that breaks the rule."""
+
+    kind: Kind[Any]
+    help: str
+    flag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """What the annotation of a field of many entries adds: the section of one of them, and help.
+
+    They stand in the file alone: a list of entries that hold their names, or a mapping of names.
+    """
+
+    section: type[Any]
+    help: str
+    is_list: bool = False
+
+
+_USERNAME = Doc(USERNAME, "User's name for SASL, where the daemon asks for one.")
+_PASSWORD_FILE = Doc(PASSWORD_FILE, "File that holds the password for SASL.")
+_READ_ONLY = Doc(BOOLEAN, "Open the connection read-only.")
+_TIMEOUT = Doc(duration(_MILLISECOND, _DAY), "Longest time that one scrape may take.")
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionConfig:
+    """One of several hypervisors on the metrics page."""
+
+    name: Annotated[str, Doc(NAME, "The `host` label of its samples; no two are the same.")]
+    uri: Annotated[str, Doc(URI, "Connection URI, or an alias of libvirt.conf.")] = field(
+        repr=False
+    )
+    username: Annotated[str | None, _USERNAME] = field(default=None, repr=False)
+    password_file: Annotated[Path | None, _PASSWORD_FILE] = None
+    read_only: Annotated[bool, _READ_ONLY] = True
+
+
+@dataclass(frozen=True, slots=True)
+class LibvirtConfig:
+    uri: Annotated[
+        str | None,
+        Doc(
+            OPTIONAL_URI,
+            "Connection URI. When it is not set, LIBVIRT_DEFAULT_URI and libvirt.conf's "
+            "uri_default go before the default.",
+        ),
+    ] = field(default=None, repr=False)
+    timeout_seconds: Annotated[float, _TIMEOUT] = 10.0
+    reconnect_interval_seconds: Annotated[
+        float,
+        Doc(duration(_MILLISECOND, _DAY), "Longest pause between two attempts to connect."),
+    ] = 30.0
+    parallel: Annotated[
+        int, Doc(integer(1, 64), "Calls in flight on one connection; libvirtd runs 5 at a time.")
+    ] = 4
+    max_stuck_calls: Annotated[
+        int,
+        Doc(
+            integer(1, 64),
+            "Calls left unanswered past their deadline that are tolerated, beside `parallel`, "
+            "before no more are sent.",
+        ),
+    ] = 3
+    keepalive_interval_seconds: Annotated[
+        float,
+        Doc(duration(0, _DAY), "Silence after which the daemon is pinged; 0 switches it off."),
+    ] = 5.0
+    keepalive_count: Annotated[
+        int, Doc(integer(1, 1000), "Unanswered pings after which the connection is given up.")
+    ] = 5
+    read_only: Annotated[
+        bool, Doc(BOOLEAN, "Open the connection read-only. Guest agent data needs a full one.")
+    ] = True
+    username: Annotated[str | None, _USERNAME] = field(default=None, repr=False)
+    password_file: Annotated[Path | None, _PASSWORD_FILE] = None
+    connections: Annotated[
+        tuple[ConnectionConfig, ...],
+        Entries(
+            ConnectionConfig,
+            "Several hypervisors on the metrics page, in the place of `libvirt.uri`.",
+            is_list=True,
+        ),
+    ] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WebConfig:
+    listen_address: Annotated[
+        tuple[ListenAddress, ...],
+        Doc(ADDRESSES, "Address to listen on; may be repeated. An empty host is every address."),
+    ] = (ListenAddress("", 9177),)
+    telemetry_path: Annotated[str, Doc(TELEMETRY_PATH, "Path of the metrics page.")] = "/metrics"
+    timeout_offset_seconds: Annotated[
+        float, Doc(duration(0, _DAY), "Margin taken off the scrape timeout that Prometheus states.")
+    ] = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class DomainCollectors:
+    stats: Annotated[bool, Doc(BOOLEAN, "CPU, memory and vCPU statistics of domains.")] = True
+    state: Annotated[bool, Doc(BOOLEAN, "State of domains and its reason.")] = True
+    perf: Annotated[bool, Doc(BOOLEAN, "Performance events (perf) of domains.")] = False
+    iothread: Annotated[bool, Doc(BOOLEAN, "Polling figures of I/O threads.")] = False
+    memory_bandwidth: Annotated[
+        bool, Doc(BOOLEAN, "Memory bandwidth monitors (resctrl) of domains.")
+    ] = False
+    dirtyrate: Annotated[bool, Doc(BOOLEAN, "Memory dirty rate of domains.")] = False
+    vm: Annotated[bool, Doc(BOOLEAN, "Hypervisor-specific statistics of domains.")] = False
+    vcpu_stats: Annotated[bool, Doc(BOOLEAN, "Hypervisor-specific statistics of vCPUs.")] = False
+
+
+@dataclass(frozen=True, slots=True)
+class DiskCollectors:
+    stats: Annotated[bool, Doc(BOOLEAN, "Statistics of disks.")] = True
+    limits: Annotated[bool, Doc(BOOLEAN, "I/O limits of disks.")] = False
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkCollectors:
+    stats: Annotated[bool, Doc(BOOLEAN, "Statistics of network interfaces.")] = True
+
+
+@dataclass(frozen=True, slots=True)
+class CollectorsConfig:
+    domain: DomainCollectors = DomainCollectors()
+    disk: DiskCollectors = DiskCollectors()
+    network: NetworkCollectors = NetworkCollectors()
+    min_interval_seconds: Annotated[
+        float, Doc(duration(0, _DAY), "Age up to which a page is served again; 0 is never.")
+    ] = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsConfig:
+    extra_labels: Annotated[
+        tuple[tuple[str, str], ...],
+        Doc(LABELS, "Constant label for every sample; may be repeated.", "--metrics.extra-label"),
+    ] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LoggingConfig:
+    level: Annotated[
+        str, Doc(choice("debug", "info", "warning", "error"), "Least severe level that is logged.")
+    ] = "info"
+    format: Annotated[str, Doc(choice("text", "json"), "Form of a log line.")] = "text"
+    file: Annotated[
+        Path | None, Doc(FILE, "File to log to, opened again when it is rotated; empty is stderr.")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeConfig:
+    allow: Annotated[
+        tuple[re.Pattern[str], ...],
+        Doc(
+            PATTERNS,
+            "Regular expression for the whole URI of a target that may be probed though it is not "
+            "configured; may be repeated. Without one there is no such target.",
+        ),
+    ] = ()
+    max_connections: Annotated[
+        int, Doc(integer(1, 10_000), "Connections that are kept for probes at the same time.")
+    ] = 256
+    idle_timeout_seconds: Annotated[
+        float,
+        Doc(duration(_MILLISECOND, _DAY), "Time without a probe after which one is closed."),
+    ] = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleConfig:
+    """How a target is probed."""
+
+    name: str
+    collectors: CollectorsConfig = CollectorsConfig()
+    timeout_seconds: Annotated[float, _TIMEOUT] = 10.0
+    labels: Annotated[
+        Mapping[str, str],
+        Doc(LABEL_MAPPING, "Constant labels for every sample of a probe by this module."),
+    ] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class TargetConfig:
+    """A hypervisor that may be probed by its name."""
+
+    name: str
+    uri: Annotated[str, Doc(URI, "Connection URI, or an alias of libvirt.conf.")] = field(
+        repr=False
+    )
+    module: Annotated[
+        str, Doc(NAME, "The module for a probe that names none: `default`, or one of `modules`.")
+    ] = DEFAULT_MODULE
+    username: Annotated[str | None, _USERNAME] = field(default=None, repr=False)
+    password_file: Annotated[Path | None, _PASSWORD_FILE] = None
+    read_only: Annotated[bool, _READ_ONLY] = True
+    labels: Annotated[
+        Mapping[str, str], Doc(LABEL_MAPPING, "Labels of the target in the service discovery.")
+    ] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole configuration; `warnings` are sentences for the log, not errors.
+
+    `modules` always has "default": unless it is given, it is what the top level says.
+    """
+
+    libvirt: LibvirtConfig = LibvirtConfig()
+    web: WebConfig = WebConfig()
+    collectors: CollectorsConfig = CollectorsConfig()
+    metrics: MetricsConfig = MetricsConfig()
+    logging: LoggingConfig = LoggingConfig()
+    probe: ProbeConfig = ProbeConfig()
+    modules: Annotated[
+        Mapping[str, ModuleConfig],
+        Entries(
+            ModuleConfig,
+            "Ways to probe a target. What a module leaves out is as the top level has it; "
+            "`default` always exists.",
+        ),
+    ] = field(default_factory=dict)
+    targets: Annotated[
+        Mapping[str, TargetConfig],
+        Entries(TargetConfig, "Hypervisors that may be probed by their names."),
+    ] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        default = ModuleConfig(DEFAULT_MODULE, self.collectors, self.libvirt.timeout_seconds)
+        modules = {DEFAULT_MODULE: default, **self.modules}
+        object.__setattr__(self, "modules", MappingProxyType(modules))
+        object.__setattr__(self, "targets", MappingProxyType(dict(self.targets)))
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field as the file sees it: its key, and one of section, setting or entries that it holds."""
+
+    attribute: str
+    key: str
+    default: object
+    section: type[Any] | None = None
+    doc: Doc | None = None
+    entries: Entries | None = None
+
+    @property
+    def is_required(self) -> bool:
+        return self.doc is not None and self.default is dataclasses.MISSING
+
+
+def fields_of(section: type[Any]) -> Iterator[Field]:
+    """The fields of a section that the file may hold, in order."""
+    hints = get_type_hints(section, include_extras=True)
+    for one in dataclasses.fields(section):
+        hint = hints[one.name]
+        key = one.name.removesuffix("_seconds")
+        default = one.default
+        if one.default_factory is not dataclasses.MISSING:
+            default = one.default_factory()
+        if get_origin(hint) is not Annotated:
+            if dataclasses.is_dataclass(hint):
+                assert isinstance(hint, type)
+                yield Field(one.name, key, default, section=hint)
+            continue
+        match get_args(hint)[1]:
+            case Doc() as doc:
+                yield Field(one.name, key, default, doc=doc)
+            case Entries() as entries:
+                yield Field(one.name, key, default, entries=entries)
+
+
+def is_named_by_key(section: type[Any]) -> bool:
+    """Whether a section has a name that is not in it: the key above it."""
+    named = {one.name for one in dataclasses.fields(section)}
+    return "name" in named - {one.attribute for one in fields_of(section)}

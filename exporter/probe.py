@@ -1,0 +1,209 @@
+"""Targets that are scraped on demand: connected at their first probe, kept while they are probed.
+
+A target is one that the configuration names, or a URI that one of its patterns lets through; every other
+is refused, for a probe uses this machine's sockets and credentials.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from exporter.config import Config, LibvirtConfig, ModuleConfig, TargetConfig
+from exporter.exposition import Page
+from exporter.target import Target, make_target
+from libvirt_rpc.deadline import Deadline
+from libvirt_rpc.errors import InvalidURI
+from libvirt_rpc.session import CallObservation
+from libvirt_rpc.uri import ConnectionURI, URIParameters, parse_uri
+
+logger = logging.getLogger(__name__)
+
+SWEEPS_PER_IDLE_TIMEOUT = 4
+
+
+class ProbeRefused(Exception):
+    """The request asks for something that the configuration does not allow, or that it does not have."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(status, message)
+        self.status = status
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass(slots=True, eq=False)
+class _Kept:
+    """A target that is connected, or tries to be."""
+
+    target: Target
+    task: asyncio.Task[None]
+    last_used: float
+    users: int = 0
+
+
+class Probes:
+    """The targets of `/probe`, their connections bounded in number and closed when idle."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        observe: Callable[[CallObservation], None] | None = None,
+        make: Callable[..., Target] = make_target,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._config = config
+        self._allowed = [re.compile(pattern) for pattern in config.probe.allow]
+        self._observe = observe
+        self._make = make
+        self._clock = clock
+        self._kept: dict[tuple[str, str], _Kept] = {}
+
+    @property
+    def connections(self) -> int:
+        """Targets that are kept connected, or tried to be, at present."""
+        return len(self._kept)
+
+    async def probe(self, name: str, module: str | None, timeout_seconds: float | None) -> Page:
+        """The page of a target, by the deadline. Raises ProbeRefused.
+
+        A first probe waits for the connection; while a target is down, later ones say so at once.
+        """
+        config, settings = self._find(name, module)
+        seconds = settings.timeout_seconds
+        if timeout_seconds is not None:
+            seconds = min(seconds, timeout_seconds)
+        deadline = Deadline.after(seconds)
+        kept = self._keep(config, settings)
+        kept.users += 1
+        try:
+            hypervisor = kept.target.hypervisor
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(deadline.remaining()):
+                    await hypervisor.first_attempt()
+            return await kept.target.scraper.scrape(deadline.remaining())
+        finally:
+            kept.users -= 1
+            kept.last_used = self._clock()
+
+    async def run(self) -> None:
+        """Closes what is idle, until it is cancelled; then everything."""
+        pause = self._config.probe.idle_timeout_seconds / SWEEPS_PER_IDLE_TIMEOUT
+        try:
+            while True:
+                await asyncio.sleep(pause)
+                await self.close_idle()
+        finally:
+            await self._close(list(self._kept))
+
+    async def close_idle(self) -> None:
+        """Closes the connections of targets that were not probed for the idle timeout."""
+        now = self._clock()
+        longest = self._config.probe.idle_timeout_seconds
+        await self._close(
+            [
+                key
+                for key, kept in self._kept.items()
+                if not kept.users and now - kept.last_used >= longest
+            ]
+        )
+
+    def _find(self, name: str, module: str | None) -> tuple[TargetConfig, ModuleConfig]:
+        known = self._config.targets.get(name)
+        target = known or self._allowed_target(name)
+        module_name = module or target.module
+        settings = self._config.modules.get(module_name)
+        if settings is None:
+            known_modules = ", ".join(sorted(self._config.modules))
+            raise ProbeRefused(400, f"there is no module of this name; there are: {known_modules}")
+        return target, settings
+
+    def _allowed_target(self, name: str) -> TargetConfig:
+        if not any(pattern.fullmatch(name) for pattern in self._allowed):
+            raise ProbeRefused(
+                403,
+                "this target is not configured: name it in `targets`, or allow it in `probe.allow`",
+            )
+        try:
+            uri = parse_uri(name)
+        except InvalidURI as exc:
+            raise ProbeRefused(400, str(exc)) from exc
+        if not _is_harmless(uri):
+            raise ProbeRefused(
+                403,
+                "a target that is not configured may not choose programs, files or sockets of this "
+                "machine: give it a name in `targets`",
+            )
+        return TargetConfig(name=name, uri=name)
+
+    def _keep(self, target: TargetConfig, module: ModuleConfig) -> _Kept:
+        key = (target.name, module.name)
+        kept = self._kept.get(key)
+        if kept is None:
+            self._make_room()
+            made = self._make(
+                _libvirt_config(self._config.libvirt, target, module),
+                module.collectors,
+                labels=tuple({**dict(self._config.metrics.extra_labels), **module.labels}.items()),
+                observe=self._observe,
+            )
+            task = asyncio.create_task(made.hypervisor.run())
+            kept = self._kept[key] = _Kept(made, task, self._clock())
+        return kept
+
+    def _make_room(self) -> None:
+        if len(self._kept) < self._config.probe.max_connections:
+            return
+        idle = [(kept.last_used, key) for key, kept in self._kept.items() if not kept.users]
+        if not idle:
+            raise ProbeRefused(
+                503,
+                f"all {len(self._kept)} connections are in use (probe.max_connections); "
+                "probe fewer targets here, or shard them over several exporters",
+            )
+        _, key = min(idle)
+        self._kept.pop(key).task.cancel()
+
+    async def _close(self, keys: Sequence[tuple[str, str]]) -> None:
+        tasks = [self._kept.pop(key).task for key in keys]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _is_harmless(uri: ConnectionURI) -> bool:
+    """Whether the URI names a host and nothing of this machine."""
+    return not uri.is_local and uri.parameters == URIParameters()
+
+
+def _libvirt_config(
+    base: LibvirtConfig, target: TargetConfig, module: ModuleConfig
+) -> LibvirtConfig:
+    return replace(
+        base,
+        uri=target.uri,
+        username=target.username,
+        password_file=target.password_file,
+        read_only=target.read_only,
+        timeout_seconds=module.timeout_seconds,
+        connections=(),
+    )
+
+
+def service_discovery(targets: Mapping[str, TargetConfig]) -> list[dict[str, object]]:
+    """The configured targets as Prometheus' HTTP service discovery takes them."""
+    return [
+        {
+            "targets": [target.name],
+            "labels": {"__param_module": target.module, **target.labels},
+        }
+        for target in targets.values()
+    ]

@@ -1,0 +1,144 @@
+"""`check` says step by step what works, and what to do about what does not."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from exporter.check import check
+from exporter.config import CollectorsConfig, Config, DiskCollectors, LibvirtConfig
+from libvirt_rpc.protocol import procedures as p
+from libvirt_rpc.protocol import types as t
+from tests.support.daemon import (
+    Answers,
+    ScriptedDaemon,
+    by_table,
+    closes,
+    never,
+    refuses,
+    returns,
+    sends,
+)
+from tests.support.exporting import QEMU_HOST, configured
+
+
+async def checked(config: Config) -> tuple[int, list[str]]:
+    said: list[str] = []
+    return await check(config, said.append), said
+
+
+async def checked_with(answers: Answers, **settings: float) -> tuple[int, list[str]]:
+    async with ScriptedDaemon(by_table({**QEMU_HOST, **answers})) as daemon:
+        return await checked(configured(daemon.uri, **settings))  # type: ignore[arg-type]  # floats
+
+
+async def test_where_all_works_every_step_is_ok() -> None:
+    status, said = await checked_with({})
+    assert status == 0
+    assert said == [
+        "ok    uri             qemu+unix:///system",
+        "ok    socket",
+        "ok    authentication",
+        "ok    open",
+        "ok    versions        libvirt 9.0.0, QEMU 7.2.22, host host-1",
+        "ok    domains         1 active, 1 inactive",
+        "ok    domain.state (state)           4 fields of 2 domains",
+        "ok    domain.stats (cpu_total)       2 fields of 2 domains",
+        "ok    domain.stats (balloon)         6 fields of 2 domains",
+        "ok    domain.stats (vcpu)            2 fields of 2 domains",
+        "ok    disk.stats (block)             0 fields of 2 domains",
+        "ok    network.stats (interface)      0 fields of 2 domains",
+    ]
+
+
+async def test_it_takes_leave_of_the_daemon() -> None:
+    async with ScriptedDaemon(by_table(QEMU_HOST)) as daemon:
+        await checked(configured(daemon.uri))
+        assert len(daemon.peer.calls(p.CONNECT_CLOSE)) == 1
+
+
+async def test_only_what_is_enabled_is_checked() -> None:
+    collectors = CollectorsConfig(disk=DiskCollectors(limits=True))
+    async with ScriptedDaemon(by_table(QEMU_HOST)) as daemon:
+        _, said = await checked(configured(daemon.uri, collectors=collectors))
+    assert any("disk.limits (block)" in line for line in said)
+    assert not any("domain.perf" in line for line in said)
+
+
+async def test_a_uri_that_does_not_parse_is_the_first_failure() -> None:
+    status, said = await checked(Config(libvirt=LibvirtConfig(uri="qemu//system")))
+    assert status == 1
+    assert len(said) == 1
+    assert said[0].startswith("FAIL  uri             cannot use the libvirt URI 'qemu//system': ")
+
+
+async def test_without_a_socket_every_path_is_told_with_its_reason(tmp_path: Path) -> None:
+    status, said = await checked(configured(f"qemu+unix:///system?socket={tmp_path}/sock"))
+    assert status == 1
+    assert said[0] == "ok    uri             qemu+unix:///system"
+    assert said[1].startswith("FAIL  socket          cannot connect to qemu+unix:///system: ")
+    assert f"{tmp_path}/sock: no such socket" in said[1]
+    assert len(said) == 2
+
+
+async def test_a_socket_that_nobody_listens_on_is_told_apart(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as left_behind:
+        left_behind.bind(str(tmp_path / "sock"))
+    status, said = await checked(configured(f"qemu+unix:///system?socket={tmp_path}/sock"))
+    assert status == 1
+    assert "connection refused" in said[-1]
+
+
+@pytest.mark.parametrize(("number", "name"), [(1, "sasl"), (2, "polkit")])
+async def test_an_authentication_that_is_asked_for_is_named(number: int, name: str) -> None:
+    status, said = await checked_with({p.AUTH_LIST: returns(t.AuthListReply((number,)))})
+    assert status == 1
+    assert said[1] == "ok    socket"
+    assert said[2].startswith("FAIL  authentication  ")
+    assert f"asks for {name}" in said[2]
+
+
+@pytest.mark.parametrize("answer", [sends(b"HTTP/1.1 400 Bad Request\r\n\r\n"), sends(bytes(64))])
+async def test_a_daemon_that_sends_garbage_is_no_libvirt(answer: object) -> None:
+    status, said = await checked_with({p.AUTH_LIST: answer})  # type: ignore[dict-item]  # an Answer
+    assert status == 1
+    assert said[1] == "ok    socket"
+    assert said[2].startswith("FAIL  authentication  ")
+    assert "the connection to libvirt is closed" in said[2]
+
+
+async def test_a_daemon_that_never_answers_is_given_up_after_the_timeout() -> None:
+    status, said = await checked_with({p.AUTH_LIST: never}, timeout_seconds=0.05)
+    assert status == 1
+    assert said[-1].startswith("FAIL  authentication  libvirt did not answer AUTH_LIST within 0.05")
+
+
+async def test_a_refused_open_is_told_with_the_daemons_words() -> None:
+    refusal = refuses(5, "no connection driver available for qemu:///system")
+    status, said = await checked_with({p.CONNECT_OPEN: refusal})
+    assert status == 1
+    assert said[1:3] == ["ok    socket", "ok    authentication"]
+    assert said[3].startswith("FAIL  open            CONNECT_OPEN: no connection driver available")
+
+
+async def test_a_daemon_that_leaves_after_the_open_has_no_versions() -> None:
+    status, said = await checked_with({p.CONNECT_GET_TYPE: closes})
+    assert status == 1
+    assert said[4].startswith("FAIL  versions        ")
+
+
+async def test_a_collector_that_the_daemon_cannot_serve_fails_with_the_reason() -> None:
+    refusal = refuses(84, "Stats types bits 0x4 are not supported by this daemon")
+    status, said = await checked_with({p.CONNECT_GET_ALL_DOMAIN_STATS: refusal})
+    assert status == 1
+    failed = [line for line in said if line.startswith("FAIL")]
+    assert len(failed) == 6
+    assert all("Stats types bits 0x4 are not supported" in line for line in failed)
+
+
+async def test_a_collector_that_hangs_fails_with_a_hint() -> None:
+    status, said = await checked_with({p.CONNECT_GET_ALL_DOMAIN_STATS: never}, timeout_seconds=0.05)
+    assert status == 1
+    assert said[-1].endswith("a domain that hangs may be the cause")

@@ -1,0 +1,315 @@
+"""HTTP: formats by Accept, compression, the scraper's timeout, and the pages beside the metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.application import Application
+from exporter.config import ConfigError, ListenAddress, WebConfig
+from exporter.exposition import Format
+from exporter.web import listen, negotiate
+from libvirt_rpc.protocol import procedures as p
+from tests.support.daemon import ScriptedDaemon, by_table, never
+from tests.support.exporting import QEMU_HOST, Held, configured, exporting, get
+from tests.support.pages import ReadPage, Series, read_page, read_response
+from tests.support.virtual_time import VirtualClock, in_virtual_time
+
+NOBODY_THERE = "qemu+unix:///system?socket=/nonexistent/libvirt-sock"
+
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+PROMETHEUS_2_25 = "application/openmetrics-text; version=0.0.1,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+PROMETHEUS_2_42 = (
+    "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
+    "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+)
+PROMETHEUS_3 = (
+    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
+    "application/openmetrics-text;version=0.0.1;q=0.5,"
+    "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+)
+PROMETHEUS_3_TEXT_FIRST = (
+    "text/plain;version=0.0.4;q=0.6,application/openmetrics-text;version=1.0.0;q=0.5,*/*;q=0.4"
+)
+PROMETHEUS_PROTOBUF = (
+    "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;"
+    "q=0.6,application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3"
+)
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+
+# Formats.
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        ("", TEXT),
+        ("*/*", TEXT),
+        (BROWSER, TEXT),
+        ("text/plain", TEXT),
+        ("application/json", TEXT),
+        ("application/openmetrics-text", OPENMETRICS),
+        ('Application/OpenMetrics-Text; Version="1.0.0"', OPENMETRICS),
+        ("application/openmetrics-text;version=1.0.0;q=0", TEXT),
+        ("application/openmetrics-text;version=2.0.0, */*;q=0.1", TEXT),
+        ("application/openmetrics-text;version=x;q=y,;;=,", TEXT),
+        (PROMETHEUS_2_25, TEXT),
+        (PROMETHEUS_2_42, OPENMETRICS),
+        (PROMETHEUS_3, OPENMETRICS),
+        (PROMETHEUS_3_TEXT_FIRST, TEXT),
+        (PROMETHEUS_PROTOBUF, OPENMETRICS),
+    ],
+)
+async def test_the_format_is_the_one_that_the_client_likes_best(accept: str, expected: str) -> None:
+    async with (
+        ScriptedDaemon(by_table(QEMU_HOST)) as daemon,
+        exporting(configured(daemon.uri)) as application,
+    ):
+        response = await get(application, accept=accept)
+    assert response.headers["content-type"] == expected
+    assert response.headers["vary"] == "Accept, Accept-Encoding"
+    assert read_response(response).domain_names == {"web", "archive"}
+
+
+async def test_without_an_accept_header_the_page_is_text() -> None:
+    async with exporting(configured(NOBODY_THERE)) as application:
+        response = await get(application)
+    assert response.headers["content-type"] == TEXT
+
+
+@given(st.text())
+def test_any_accept_header_gives_a_format(accept: str) -> None:
+    assert negotiate(accept) in Format
+
+
+async def test_both_formats_hold_the_same_domains() -> None:
+    async with (
+        ScriptedDaemon(by_table(QEMU_HOST)) as daemon,
+        exporting(configured(daemon.uri)) as application,
+    ):
+        text = read_response(await get(application, accept="text/plain"))
+        openmetrics = read_response(await get(application, accept=PROMETHEUS_3))
+
+    def domains(page: ReadPage) -> dict[Series, str]:
+        return {
+            series: value
+            for series, value in page.samples.items()
+            if series[0].startswith("libvirt_domain_")
+        }
+
+    assert domains(text) == domains(openmetrics) != {}
+
+
+@pytest.mark.parametrize(
+    ("accept_encoding", "is_compressed"),
+    [
+        ("gzip", True),
+        ("deflate, GZIP;q=0.5, br", True),
+        ("*", True),
+        ("", False),
+        ("identity", False),
+        ("gzip;q=0", False),
+        ("gzip;q=0, *", False),
+        ("xgzip", False),
+    ],
+)
+async def test_the_page_is_compressed_when_the_client_takes_gzip(
+    accept_encoding: str, is_compressed: bool
+) -> None:
+    async with exporting(configured(NOBODY_THERE)) as application:
+        response = await get(application, accept_encoding=accept_encoding)
+    assert (response.headers.get("content-encoding") == "gzip") is is_compressed
+    assert read_response(response).value("libvirt_exporter_connected") == 0
+
+
+async def test_a_compressed_page_is_gzip_and_its_length_is_that_of_what_is_sent() -> None:
+    async with exporting(configured(NOBODY_THERE)) as application:
+        response = await get(application, accept_encoding="gzip")
+    sent = int(response.headers["content-length"])
+    assert sent < len(response.content)
+    assert len(gzip.compress(response.content, 1)) == pytest.approx(sent, abs=64)
+
+
+# The time that a scrape may take.
+
+
+@pytest.mark.parametrize(
+    ("header", "offset_seconds", "expected"),
+    [
+        ("4", 0.5, 3.5),
+        ("4", 1.0, 3.0),
+        ("100", 0.5, 8.0),
+        ("0.2", 0.5, 0.1),
+        ("4.25", 0.0, 4.25),
+        ("0", 0.5, 8.0),
+        ("-3", 0.5, 8.0),
+        ("nan", 0.5, 8.0),
+        ("inf", 0.5, 8.0),
+        ("1e999", 0.5, 8.0),
+        ("soon", 0.5, 8.0),
+        ("", 0.5, 8.0),
+    ],
+)
+def test_the_page_is_there_before_the_scraper_gives_up(
+    header: str, offset_seconds: float, expected: float
+) -> None:
+    @in_virtual_time
+    async def run(clock: VirtualClock) -> None:
+        hanging = by_table({**QEMU_HOST, p.CONNECT_LIST_ALL_DOMAINS: never})
+        async with ScriptedDaemon(hanging) as daemon:
+            config = configured(
+                daemon.uri,
+                timeout_seconds=8.0,
+                web=WebConfig(timeout_offset_seconds=offset_seconds),
+                keepalive_interval_seconds=0,
+            )
+            async with exporting(config) as application:
+                began = clock()
+                response = await get(application, x_prometheus_scrape_timeout_seconds=header)
+                taken = clock() - began
+        assert read_response(response).value("libvirt_exporter_collector_success") == 0
+        assert max(0.0, expected - 0.6) <= taken <= expected + 0.001
+
+    run()
+
+
+# Other pages.
+
+
+async def test_it_serves_without_a_daemon() -> None:
+    async with exporting(configured(NOBODY_THERE)) as application:
+        response = await get(application)
+    assert read_response(response).value("libvirt_exporter_connected") == 0
+
+
+async def test_it_is_healthy_at_once_and_ready_after_the_first_attempt() -> None:
+    application = Application(configured(NOBODY_THERE))
+    healthy, early = await get(application, "/-/healthy"), await get(application, "/-/ready")
+    assert (healthy.status_code, healthy.text) == (200, "healthy\n")
+    assert (early.status_code, early.text) == (503, "starting\n")
+    async with exporting(configured(NOBODY_THERE)) as application:
+        ready = await get(application, "/-/ready")
+    assert (ready.status_code, ready.text) == (200, "ready\n")
+
+
+@pytest.mark.parametrize("path", ["/metric", "/metrics/x", "/-/", "/favicon.ico", "/-/reload"])
+async def test_what_is_not_there_is_not_found(path: str) -> None:
+    async with exporting(configured(NOBODY_THERE)) as application:
+        assert (await get(application, path)).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/-/healthy", "/-/ready", "/"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+async def test_nothing_can_be_sent_to_it(path: str, method: str) -> None:
+    async with exporting(configured(NOBODY_THERE)) as application:
+        response = await get(application, path, method=method)
+    assert response.status_code == 405
+    assert set(response.headers["allow"].split(", ")) == {"GET", "HEAD"}
+
+
+async def test_a_head_request_has_the_headers_of_a_page() -> None:
+    async with exporting(configured(NOBODY_THERE)) as application:
+        response = await get(application, method="HEAD")
+    assert (response.status_code, response.headers["content-type"]) == (200, TEXT)
+
+
+async def test_the_metrics_page_can_be_elsewhere() -> None:
+    web = WebConfig(telemetry_path="/libvirt/m'x&y")
+    async with exporting(configured(NOBODY_THERE, web=web)) as application:
+        page = await get(application, "/libvirt/m'x&y")
+        landing = await get(application, "/")
+        absent = await get(application, "/metrics")
+    assert read_response(page).value("libvirt_exporter_connected") == 0
+    assert '<a href="/libvirt/m&#x27;x&amp;y">' in landing.text
+    assert absent.status_code == 404
+
+
+async def test_the_metrics_page_can_be_the_root() -> None:
+    async with exporting(configured(NOBODY_THERE, web=WebConfig(telemetry_path="/"))) as application:
+        page = await get(application, "/")
+    assert read_response(page).value("libvirt_exporter_connected") == 0
+
+
+async def test_the_landing_page_tells_the_connection_without_its_secrets() -> None:
+    async with (
+        ScriptedDaemon(by_table(QEMU_HOST)) as daemon,
+        exporting(configured(daemon.uri)) as application,
+    ):
+        response = await get(application, "/")
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert "qemu+unix:///system: connected" in response.text
+    assert '<a href="/metrics">' in response.text
+    assert daemon.uri not in response.text
+
+
+async def test_the_landing_page_tells_why_there_is_no_connection_and_escapes_it() -> None:
+    uri = "qemu+unix:///system?socket=/nonexistent/%3Cscript%3Ealert(1)%3C/script%3E"
+    async with exporting(configured(uri)) as application:
+        response = await get(application, "/")
+    assert "<script" not in response.text
+    assert "no such socket" in response.text
+    assert "&lt;script&gt;" in response.text
+
+
+async def test_no_page_may_run_a_script_or_be_taken_for_another_type() -> None:
+    async with exporting(configured(NOBODY_THERE)) as application:
+        for path in ("/metrics", "/-/healthy", "/-/ready", "/"):
+            headers = (await get(application, path)).headers
+            assert headers["x-content-type-options"] == "nosniff"
+            assert headers["content-security-policy"].startswith("default-src 'none'")
+
+
+async def test_the_extra_pages_answer_while_a_scrape_hangs() -> None:
+    held = Held(QEMU_HOST[p.CONNECT_LIST_ALL_DOMAINS])
+    answers = {**QEMU_HOST, p.CONNECT_LIST_ALL_DOMAINS: held}
+    async with (
+        ScriptedDaemon(by_table(answers)) as daemon,
+        exporting(configured(daemon.uri)) as application,
+    ):
+        scrape = asyncio.create_task(get(application))
+        await held.called()
+        assert (await get(application, "/-/healthy")).status_code == 200
+        assert (await get(application, "/")).status_code == 200
+        assert not scrape.done()
+        held.let_go()
+        page = read_page((await scrape).content)
+    assert page.value("libvirt_exporter_collector_success") == 1
+
+
+# Listening.
+
+
+@pytest.mark.parametrize(
+    ("address", "family"),
+    [
+        (ListenAddress("127.0.0.1", 0), "AF_INET"),
+        (ListenAddress("localhost", 0), "AF_INET"),
+        (ListenAddress("", 0), None),
+    ],
+)
+def test_it_listens_where_it_is_told(address: ListenAddress, family: str | None) -> None:
+    with listen(address) as sock:
+        assert family in {None, sock.family.name}
+        assert sock.getsockname()[1] > 0
+
+
+def test_an_address_in_use_is_an_error_that_says_what_to_do() -> None:
+    with listen(ListenAddress("127.0.0.1", 0)) as sock:
+        address = ListenAddress("127.0.0.1", sock.getsockname()[1])
+        with pytest.raises(ConfigError) as caught:
+            listen(address)
+    assert "web.listen_address" in str(caught.value)
+    assert f"cannot listen on {address}: Address already in use" in str(caught.value)
+    assert "--web.listen-address" in str(caught.value)
+
+
+def test_a_host_that_does_not_exist_is_an_error() -> None:
+    with pytest.raises(ConfigError, match=r"cannot listen on host\.invalid:0"):
+        listen(ListenAddress("host.invalid", 0))
