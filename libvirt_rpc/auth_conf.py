@@ -104,10 +104,10 @@ _ESCAPES = {"s": " ", "n": "\n", "t": "\t", "r": "\r", "\\": "\\", "": ""}
 
 
 def parse(text: str) -> dict[str, dict[str, str]]:
-    """The groups of an auth.conf's text; anything wrong with it is an InvalidAuthConf.
+    r"""The groups of an auth.conf's text; anything wrong with it is an InvalidAuthConf.
 
     As in libvirt's client, which reads it with GLib: the blanks before a value are no part of it, those
-    behind it and quotes are; \\s, \\n, \\t, \\r and \\\\ stand for characters; the last of equal names counts.
+    behind it and quotes are; \s, \n, \t, \r and \\ stand for characters; the last of equal names counts.
     """
     groups: dict[str, dict[str, str]] = {}
     group: dict[str, str] | None = None

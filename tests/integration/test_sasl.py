@@ -186,8 +186,8 @@ async def test_plain_tcp_carries_lists_and_statistics_of_real_domains_encrypted(
         for _ in range(3):  # the ciphers' states go on from call to call
             ours = await wrapped.get_all_domain_stats(stats=groups)
             theirs = await plain.get_all_domain_stats(stats=groups)
-            assert [(one.domain, set(one.fields)) for one in ours] == [
-                (one.domain, set(one.fields)) for one in theirs
+            assert [(one.domain, one.layout.fields) for one in ours] == [
+                (one.domain, one.layout.fields) for one in theirs
             ]
         assert len(ours) == len(FLEET)
     # The tap stands above the layer: it saw plain frames all along.
@@ -262,7 +262,7 @@ async def test_without_credentials_the_error_says_where_to_write_them(daemon: Da
 async def test_an_auth_conf_that_lets_virsh_in_lets_us_in(
     daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert daemon.libvirtd.virsh("uri").strip() == "qemu:///system"
+    assert daemon.libvirtd.virsh("list", "--all", "--name") is not None
     monkeypatch.setenv("LIBVIRT_AUTH_FILE", daemon.libvirtd.client_environment["LIBVIRT_AUTH_FILE"])
     for uri in (daemon.unix(), daemon.tcp(), daemon.tls()):
         async with opened(uri, None) as connection:
@@ -313,7 +313,7 @@ AUTH_CONFS = [
 ]
 
 
-@pytest.mark.parametrize("text", AUTH_CONFS, ids=ascii)
+@pytest.mark.parametrize("text", AUTH_CONFS, ids=lambda text: ascii(text.replace(HEAD, "")))
 async def test_an_auth_conf_means_what_it_means_to_virsh(
     daemon: Daemon, tmp_path: Path, text: str
 ) -> None:
@@ -321,7 +321,10 @@ async def test_an_auth_conf_means_what_it_means_to_virsh(
     path.write_bytes(text.encode(errors="surrogateescape"))
     uri = daemon.unix(f"auth=sasl.PLAIN&authfile={path}")
     virsh = subprocess.run(
-        ["virsh", "--connect", uri, "uri"], stdin=subprocess.DEVNULL, capture_output=True
+        ["virsh", "--connect", uri, "uri"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
     )
     try:
         async with opened(uri, None):

@@ -44,8 +44,9 @@ class SaslDatabase:
 
 
 def write_auth_conf(path: Path, username: str, password: str, *, host: str = "default") -> Path:
+    escaped = password.replace("\\", "\\\\")
     path.write_text(
-        f"[credentials-test]\nauthname={username}\npassword={password}\n\n"
+        f"[credentials-test]\nauthname={username}\npassword={escaped}\n\n"
         f"[auth-libvirt-{host}]\ncredentials=test\n"
     )
     path.chmod(0o600)

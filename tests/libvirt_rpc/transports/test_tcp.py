@@ -15,6 +15,7 @@ import pytest
 from libvirt_rpc.connection import connect
 from libvirt_rpc.deadline import Deadline
 from libvirt_rpc.errors import Attempt, ConnectFailed, SessionClosed
+from libvirt_rpc.protocol import procedures as p
 from libvirt_rpc.transports import tcp
 from libvirt_rpc.transports.tcp import open_socket, render_address
 from libvirt_rpc.uri import parse_uri
@@ -189,8 +190,6 @@ async def test_a_peer_that_resets_without_a_word_is_no_session_that_ended() -> N
 
 
 async def test_a_daemon_that_goes_later_is_a_session_that_ended() -> None:
-    from libvirt_rpc.protocol import procedures as p
-
     script = by_table({**HANDSHAKE, p.CONNECT_OPEN: closes})
     async with listening(script=script) as port:
         with pytest.raises(SessionClosed, match="the daemon closed it"):
@@ -198,17 +197,17 @@ async def test_a_daemon_that_goes_later_is_a_session_that_ended() -> None:
 
 
 async def test_no_socket_is_left_open_by_a_cancelled_attempt() -> None:
-    before = open_files()
     with deaf() as silent:
-        attempt = asyncio.create_task(opened(silent))
+        before = open_files()
         uri = parse_uri(f"qemu+tcp://127.0.0.1:{silent}/system")
         attempt = asyncio.create_task(open_socket(uri, Deadline.after(10)))
-        await asyncio.sleep(0.01)
+        while open_files() == before:
+            await asyncio.sleep(0)
         attempt.cancel()
         with pytest.raises(asyncio.CancelledError):
             await attempt
-    while open_files() > before:
-        await asyncio.sleep(0)
+        while open_files() > before:
+            await asyncio.sleep(0)
 
 
 def test_an_ipv6_address_has_brackets() -> None:
