@@ -83,7 +83,7 @@ class Application:
                     # Whoever follows the URL shall find it connected.
                     await self.hypervisor.first_attempt()
                     announce(urls)
-                await serve(make_app(self.scraper, web), sockets)
+                await serve(make_app(self.scraper, web), sockets, self.scraper.hurry)
             finally:
                 connecting.cancel()
                 with contextlib.suppress(asyncio.CancelledError):

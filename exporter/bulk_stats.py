@@ -32,6 +32,7 @@ from libvirt_rpc.errors import (
     CallTimeout,
     InvalidArgument,
     LibvirtRPCError,
+    NoDomain,
     NoSupport,
     OperationDenied,
     RPCError,
@@ -267,7 +268,9 @@ class _Collection:
         """Domains whose monitor hangs, by their control information."""
         self._undisturbed: set[uuid.UUID] = set()
         """Domains whose job nobody holds, by their control information, or that have none."""
+        self._refused_alone: dict[uuid.UUID, LibvirtRPCError] = {}
         self._refusal: LibvirtRPCError | None = None
+        """What would be refused again, whomever it is asked of."""
         self.collected = Collected()
 
     async def run(self) -> None:
@@ -478,7 +481,9 @@ class _Collection:
         for record in reply:
             came.add(record.domain.uuid)
             self._take(record, in_part=request.kind is _Kind.CHEAP)
-        gone = {domain.uuid for domain in request.domains} - came
+        self._vanished({domain.uuid for domain in request.domains} - came)
+
+    def _vanished(self, gone: set[uuid.UUID]) -> None:
         self.collected.vanished |= gone
         for key in gone:
             self.collected.records.pop(key, None)
@@ -493,6 +498,7 @@ class _Collection:
             self._in_part.add(key)
         else:
             self._in_part.discard(key)
+            self._refused_alone.pop(key, None)
 
     def _refused(self, request: _Request, error: LibvirtRPCError) -> None:
         if request.kind is _Kind.PROBE:
@@ -508,8 +514,10 @@ class _Collection:
             half = len(request.domains) // 2
             for part in (request.domains[half:], request.domains[:half]):
                 self._queue.appendleft(_Work(request.kind, part))
+        elif isinstance(error, NoDomain):
+            self._vanished({domain.uuid for domain in request.domains})
         else:
-            self.collected.errors.append(error)
+            self._refused_alone[request.domains[0].uuid] = error
 
     # What takes too long.
 
@@ -560,7 +568,9 @@ class _Collection:
     # The last steps.
 
     async def _ask_short_ones(self, suspects: set[uuid.UUID]) -> None:
-        """Once more those whose job another client held for a moment, or whose stuck call has ended."""
+        """Once more those whose job another client held for a moment, whose stuck call has ended, or
+        that were refused, as a domain is that ends in the middle of its call.
+        """
         busy = self._bulk.suspects() | self._in_open_calls()
         again = [
             domain
@@ -579,7 +589,8 @@ class _Collection:
     def _is_short(self, domain: Domain, suspects: set[uuid.UUID]) -> bool:
         record = self.collected.records.get(domain.uuid)
         if record is None:
-            return domain.uuid in suspects - self.collected.vanished
+            is_due = domain.uuid in suspects or domain.uuid in self._refused_alone
+            return is_due and domain.uuid not in self.collected.vanished
         return domain.uuid in self._in_part or self._bulk.is_short(record)
 
     async def _judge_short_ones(
@@ -634,7 +645,7 @@ class _Collection:
         }
 
     def _settle(self, suspects: set[uuid.UUID]) -> None:
-        """Who is missing: no record, or only the part that comes of a domain that hangs."""
+        """Who is missing: no record, or only the part that comes of a domain that hangs; and why."""
         suspects = suspects | self._in_open_calls()
         for domain in self.collected.domains:
             record = self.collected.records.get(domain.uuid)
@@ -648,6 +659,11 @@ class _Collection:
                 )
             if is_missing:
                 self.collected.missing.add(domain.uuid)
+        self.collected.errors += [
+            error
+            for key, error in self._refused_alone.items()
+            if key not in self.collected.vanished
+        ]
 
     def leave_behind(self) -> list[_Request]:
         """Gives up what is still open; gives the requests that the daemon goes on with."""

@@ -6,6 +6,7 @@ the same in both formats; only the headers and the end differ. No series stands 
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -81,7 +82,14 @@ def render_float(value: float) -> str:
 
 
 def series_name(family: Family, suffix: str, labels: Iterable[tuple[str, str]]) -> str:
+    """A line up to the blank before its value."""
     return f"{family.name}{suffix}{render_labels(labels)}"
+
+
+@functools.lru_cache(maxsize=32_768)
+def _series_name(name: str, suffix: str, labels: Labels) -> str:
+    """series_name of the few that a page adds one by one: they are the same at every scrape."""
+    return f"{name}{suffix}{render_labels(labels)}"
 
 
 _OPENMETRICS_TYPES = {MetricType.UNTYPED: "unknown"}
@@ -112,17 +120,27 @@ class Page:
     def add(self, samples: Iterable[Sample]) -> None:
         """Adds samples; the second of one series is dropped."""
         for sample in samples:
-            series = series_name(sample.family, sample.suffix, sample.labels)
+            series = _series_name(sample.family.name, sample.suffix, sample.labels)
             if series in self._series:
                 continue
             self._series.add(series)
             self.add_lines(sample.family, f"{series} {render_value(sample.value)}\n".encode())
 
+    def add_page(self, other: Page) -> None:
+        """Adds another page's lines, family by family; the two have no series in common."""
+        for name, family in other._families.items():
+            self.add_lines(family, b"".join(other._lines[name]))
+
     def add_lines(self, family: Family, lines: bytes) -> None:
         """Adds whole lines of a family; the caller answers for their being unique."""
-        if lines:
-            self._families.setdefault(family.name, family)
-            self._lines.setdefault(family.name, []).append(lines)
+        if not lines:
+            return
+        known = self._lines.get(family.name)
+        if known is None:
+            self._families[family.name] = family
+            self._lines[family.name] = [lines]
+        else:
+            known.append(lines)
 
     @property
     def families(self) -> Sequence[Family]:

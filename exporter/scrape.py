@@ -31,6 +31,8 @@ from libvirt_rpc.errors import LibvirtRPCError
 
 logger = logging.getLogger(__name__)
 
+HURRY_SECONDS = 0.3
+
 
 class Scraper:
     """Scrapes one hypervisor with its collectors."""
@@ -73,6 +75,10 @@ class Scraper:
             self._deadline.bring_forward(deadline.at)
         # A client that goes away does not take the others' page with it.
         return await asyncio.shield(self._running)
+
+    def hurry(self) -> None:
+        """Lets the running scrape end soon, with what is there by then: the exporter shall end."""
+        self._deadline.bring_forward(Deadline.after(HURRY_SECONDS).at)
 
     def _ended(self, task: asyncio.Task[Page]) -> None:
         self._running = None

@@ -17,6 +17,9 @@ _START_TIME_FIELD = 19
 """Of /proc/PID/stat, counted behind the command's closing parenthesis: ticks since boot (proc(5))."""
 
 
+_TRIES = 3
+
+
 class StartTimes(Protocol):
     """Gives the start of running domains as Unix time; a domain whose start is unknown is left out."""
 
@@ -42,24 +45,32 @@ class RecordedStartTimes:
 
 
 class ProcessStartTimes:
-    """From /proc. A domain is looked for when it is new, or runs under a new id, and not again."""
+    """From /proc. A domain is looked for when it is new, or runs under a new id, three times at most."""
 
     def __init__(self, proc: Path = Path("/proc")) -> None:
         self._proc = proc
-        self._known: dict[tuple[uuid.UUID, int], float | None] = {}
+        self._known: dict[tuple[uuid.UUID, int], float] = {}
+        self._looked_for: dict[tuple[uuid.UUID, int], int] = {}
 
     def forget(self) -> None:
         """After a new connection: libvirt may count its ids from 1 again."""
         self._known = {}
+        self._looked_for = {}
 
     def of(self, domains: Iterable[Domain]) -> Mapping[uuid.UUID, float]:
         running = {(domain.uuid, domain.id) for domain in domains if domain.id != -1}
         self._known = {key: at for key, at in self._known.items() if key in running}
-        new = running - self._known.keys()
+        self._looked_for = {key: n for key, n in self._looked_for.items() if key in running}
+        # libvirt gives a domain its id a moment before its process is there.
+        new = [key for key in running if self._looked_for.get(key, 0) < _TRIES]
         if new:
             found = self._scan({key for key, _ in new})
-            self._known |= {(key, number): found.get(key) for key, number in new}
-        return {key: at for (key, _), at in self._known.items() if at is not None}
+            for key in new:
+                is_found = key[0] in found
+                self._looked_for[key] = _TRIES if is_found else self._looked_for.get(key, 0) + 1
+                if is_found:
+                    self._known[key] = found[key[0]]
+        return {key: at for (key, _), at in self._known.items()}
 
     def _scan(self, wanted: set[uuid.UUID]) -> dict[uuid.UUID, float]:
         boot = self._boot_time()

@@ -9,8 +9,9 @@ import html
 import logging
 import signal
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from types import FrameType
 
 import uvicorn
 from starlette.applications import Starlette
@@ -168,6 +169,14 @@ def listen(address: ListenAddress) -> socket.socket:
 class _Server(uvicorn.Server):
     """uvicorn's server, which ends quietly: after a signal it would kill its own process with it."""
 
+    def __init__(self, config: uvicorn.Config, at_end: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._at_end = at_end
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._at_end()
+        super().handle_exit(sig, frame)
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
@@ -180,8 +189,10 @@ class _Server(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
 
-async def serve(app: Starlette, sockets: Sequence[socket.socket]) -> None:
-    """Serves until SIGTERM or SIGINT, then lets running requests end for a second."""
+async def serve(
+    app: Starlette, sockets: Sequence[socket.socket], at_end: Callable[[], None]
+) -> None:
+    """Serves until SIGTERM or SIGINT, then calls `at_end` and lets running requests end for a second."""
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -190,4 +201,4 @@ async def serve(app: Starlette, sockets: Sequence[socket.socket]) -> None:
         server_header=False,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
-    await _Server(config).serve(sockets=list(sockets))
+    await _Server(config, at_end).serve(sockets=list(sockets))

@@ -25,9 +25,9 @@ _CONFIDENTIALITY = 4
 _MASK_SIZE = 4
 
 _ADVICE = (
-    "check that the daemon's keytab holds the key of this principal and that "
-    "sasl_allowed_username_list in its configuration lets this client's principal in; "
-    "the daemon's log has the reason"
+    "check that the daemon's keytab holds the key of this principal, that the daemon's host goes by "
+    "the same name as in the URI, and that sasl_allowed_username_list in libvirtd.conf lets this "
+    "client's principal in; the daemon's log has the reason"
 )
 
 # What went wrong, by Kerberos' error number; its own texts name the user.

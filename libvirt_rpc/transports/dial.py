@@ -52,7 +52,8 @@ async def dial(
             return await connect_tls(uri, factory, deadline, priority=conf.tls_priority, warn=warn)
         case Transport.SSH:
             if uri.parameters.no_verify:
-                warn("no_verify=1: a host whose key is not known yet is taken on trust")
+                # ssh takes even a key that has changed, where the user's own key is what lets them in.
+                warn("no_verify=1: anybody on the way can pass for this host")
             return await connect_ssh(
                 uri, factory, deadline, read_only=read_only, proxy=conf.remote_proxy
             )

@@ -155,38 +155,38 @@ async def connect_ssh(
     Raises InvalidURI, and ConnectFailed where the program cannot be run.
     """
     argv = arguments(uri, proxy, read_only=read_only)
-    loop = asyncio.get_running_loop()
-    ours, theirs = socket.socketpair()
     child = _Child()
+    ours, theirs = socket.socketpair()
     try:
         ours.setblocking(False)  # noqa: FBT003
-        try:
-            await loop.subprocess_exec(
-                lambda: child,
-                *argv,
-                stdin=theirs.fileno(),
-                stdout=theirs.fileno(),
-                stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,  # no terminal to ask on, and no share in its Ctrl-C
-            )
-        except (OSError, ValueError) as exc:
-            ours.close()
-            reason = getattr(exc, "strerror", None) or str(exc)
-            attempt = Attempt(argv[0], f"the program cannot be run: {reason}")
-            advice = "install the OpenSSH client, or name the program with command="
-            raise ConnectFailed(uri.redacted, (attempt,), advice) from exc
-    finally:
-        theirs.close()
-    session = factory()
-    channel = _Channel(session, child, uri, argv[0])
-    try:
-        await loop.create_unix_connection(lambda: channel, sock=ours)
+        with theirs:
+            await _start(uri.redacted, argv, child, theirs)
+        session = factory()
+        channel = _Channel(session, child, uri, argv[0])
+        await asyncio.get_running_loop().create_unix_connection(lambda: channel, sock=ours)
     except BaseException:
         ours.close()
         await child.end(patience_seconds=0)
         raise
     channel.give_up_after(deadline.remaining() - SIGN_OFF_SECONDS)
     return session
+
+
+async def _start(target: str, argv: list[str], child: _Child, stream: socket.socket) -> None:
+    try:
+        await asyncio.get_running_loop().subprocess_exec(
+            lambda: child,
+            *argv,
+            stdin=stream.fileno(),
+            stdout=stream.fileno(),
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,  # no terminal to ask on, and no share in its Ctrl-C
+        )
+    except (OSError, ValueError) as exc:
+        reason = getattr(exc, "strerror", None) or str(exc)
+        attempt = Attempt(argv[0], f"the program cannot be run: {reason}")
+        advice = "install the OpenSSH client, or name the program with command="
+        raise ConnectFailed(target, (attempt,), advice) from exc
 
 
 class _Channel(asyncio.Protocol):
@@ -211,6 +211,7 @@ class _Channel(asyncio.Protocol):
         if not self._has_heard:
             self._has_heard = True
             self._cancel_timer()
+            self._child.forget()  # a banner and warnings are not what ends the session later
         self._session.data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -283,9 +284,14 @@ class _Child(asyncio.SubprocessProtocol):
         lines = (_UNPRINTABLE.sub(" ", line).strip("@ ") for line in text.splitlines())
         return " / ".join(line for line in lines if line)[-REASON_CHARACTERS:]
 
+    def forget(self) -> None:
+        """Drops what was said so far."""
+        self._stderr = b""
+
     async def end(self, *, patience_seconds: float) -> None:
         """Waits for the program's end so long, then tells it to end, then kills it; reaps it."""
-        assert self._transport is not None
+        if self._transport is None:
+            return  # it was never started, or asyncio has already ended it
         try:
             for number, seconds in (
                 (None, patience_seconds),

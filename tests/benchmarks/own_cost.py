@@ -100,7 +100,9 @@ def with_other_numbers(payload: bytes, seed: int) -> bytes:
 
 
 def _another(parameter: TypedParameter, choose: random.Random) -> TypedParameter:
-    if parameter.type is not TypedParameterType.ULLONG or parameter.field.startswith("balloon.last"):
+    if parameter.type is not TypedParameterType.ULLONG or parameter.field.startswith(
+        "balloon.last"
+    ):
         return parameter
     return replace(parameter, value=choose.randrange(10**12))
 
@@ -177,8 +179,8 @@ def measure_change() -> Ratio:
     for shape in shapes:
         exporter.page(shape)
 
-    def both(action: Callable[[bytes], object]) -> Callable[[], None]:
-        return lambda: [action(shape) for shape in shapes] and None
+    def both(action: Callable[[bytes], object]) -> Callable[[], object]:
+        return lambda: [action(shape) for shape in shapes]
 
     yardstick, mine = best_of(both(unpack_straightforwardly), both(exporter.page))
     return Ratio("first page after every layout changed (two)", mine, yardstick)
@@ -200,7 +202,7 @@ def measure_rendering() -> Ratio:
     exporter = Exporter()
     page = exporter.page(payloads[0])
     registry = CollectorRegistry()
-    registry.register(_Samples(page))  # type: ignore[arg-type]  # a collector is what collects
+    registry.register(_Samples(page))
     decoded = cycle([exporter.decoder.decode(payload) for payload in payloads])
     mine, theirs = best_of(
         lambda: exporter.stats_page.render(next(decoded), "QEMU"),

@@ -1,10 +1,11 @@
 """The limits of the exporter's own cost. Figures: python -m tests.benchmarks."""
 
+from libvirt_rpc.protocol.domain_stats import DomainStatsDecoder
 from tests.benchmarks import memory, own_cost
 
 
 def test_the_recorded_reply_is_of_100_domains_with_8200_parameters() -> None:
-    decoder = own_cost.DomainStatsDecoder()
+    decoder = DomainStatsDecoder()
     for reply in own_cost.recorded_replies():
         records = decoder.decode(reply)
         assert (len(records), sum(len(record.values) for record in records)) == (100, 8200)
@@ -21,7 +22,9 @@ def test_a_page_costs_little_more_when_every_counter_is_new() -> None:
     assert own_cost.measure_steady(busy, "").ratio <= own_cost.BUSY_LIMIT
 
 
-def test_the_first_page_after_every_layout_changed_costs_one_and_a_half_unpackings_at_most() -> None:
+def test_the_first_page_after_every_layout_changed_costs_one_and_a_half_unpackings_at_most() -> (
+    None
+):
     assert own_cost.measure_change().ratio <= own_cost.CHANGE_LIMIT
 
 

@@ -190,6 +190,30 @@ async def test_the_one_domain_that_is_refused_is_told_apart(clock: VirtualClock)
 
 
 @in_virtual_time
+async def test_a_domain_that_ends_in_the_middle_of_its_call_is_asked_once_more(
+    clock: VirtualClock,
+) -> None:
+    async with ScriptedHost(40, clock=clock) as host:
+        stopped, gone_since, unknown = host.guests[7], host.guests[17], host.guests[27]
+        stopped.refuses = gone_since.refuses = refuses(55, "domain is not running")
+        unknown.refuses = refuses(42, "Domain not found")
+
+        def end() -> None:
+            stopped.refuses = None
+            gone_since.is_gone = True
+
+        asyncio.get_running_loop().call_later(0.04, end)
+        collected = await host.collect()
+        assert names(collected, collected.vanished) == {
+            gone_since.domain.name,
+            unknown.domain.name,
+        }
+        assert_every_domain_is_accounted_for(collected)
+        assert not collected.missing
+        assert not collected.errors
+
+
+@in_virtual_time
 async def test_a_domain_whose_record_does_not_decode_costs_its_neighbours_nothing(
     clock: VirtualClock,
 ) -> None:

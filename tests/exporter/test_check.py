@@ -12,6 +12,7 @@ from exporter.config import CollectorsConfig, Config, DiskCollectors, LibvirtCon
 from libvirt_rpc.protocol import procedures as p
 from libvirt_rpc.protocol import types as t
 from tests.support.daemon import (
+    Answer,
     Answers,
     ScriptedDaemon,
     by_table,
@@ -97,12 +98,12 @@ async def test_an_authentication_that_is_asked_for_is_named(number: int, name: s
     assert status == 1
     assert said[1] == "ok    socket"
     assert said[2].startswith("FAIL  authentication  ")
-    assert f"asks for {name}" in said[2]
+    assert name in said[2].lower()
 
 
 @pytest.mark.parametrize("answer", [sends(b"HTTP/1.1 400 Bad Request\r\n\r\n"), sends(bytes(64))])
-async def test_a_daemon_that_sends_garbage_is_no_libvirt(answer: object) -> None:
-    status, said = await checked_with({p.AUTH_LIST: answer})  # type: ignore[dict-item]  # an Answer
+async def test_a_daemon_that_sends_garbage_is_no_libvirt(answer: Answer) -> None:
+    status, said = await checked_with({p.AUTH_LIST: answer})
     assert status == 1
     assert said[1] == "ok    socket"
     assert said[2].startswith("FAIL  authentication  ")

@@ -314,6 +314,17 @@ def test_lines_join_the_samples_of_their_family() -> None:
         assert page.render(page_format).count(b"# TYPE load gauge\n") == 1
 
 
+@pytest.mark.parametrize("page_format", FORMATS)
+def test_two_pages_become_one_with_each_family_once(page_format: Format) -> None:
+    page = page_of(Sample(LOAD, 1, (("host", "a"),)))
+    other = page_of(Sample(REQUESTS, 2, (("host", "b"),)), Sample(LOAD, 3, (("host", "b"),)))
+    page.add_page(other)
+    rendered = page.render(page_format)
+    assert [value for _, _, value in samples_of(rendered, page_format)] == [1, 3, 2]
+    assert rendered.count(b"# TYPE load") == 1
+    assert page.families == (LOAD, REQUESTS)
+
+
 def test_openmetrics_ends_once() -> None:
     page = page_of(Sample(LOAD, 1))
     assert page.render(Format.OPENMETRICS).count(b"# EOF") == 1

@@ -9,6 +9,7 @@ import logging
 import pytest
 
 from exporter.application import Application
+from exporter.collectors.collector import Collector, Scrape
 from exporter.config import CollectorsConfig, Config, MetricsConfig
 from exporter.exposition import Sample
 from exporter.metrics.own import UNKNOWN_FIELDS
@@ -224,20 +225,21 @@ def test_a_page_is_there_by_the_earliest_deadline_of_all_who_wait(
 @in_virtual_time
 async def test_a_collector_that_fails_the_same_way_is_logged_once(clock: VirtualClock) -> None:
     logged = _LogCatcher()
-    with logged:
-        async with ScriptedDaemon(by_table({**QEMU_HOST, LIST: refuses(1, "broken")})) as daemon:
-            async with exporting(configured(daemon.uri)) as application:
-                for _ in range(3):
-                    await scrape(application)
-                daemon.script = by_table({**QEMU_HOST, LIST: refuses(1, "broken otherwise")})
+    async with (
+        ScriptedDaemon(by_table({**QEMU_HOST, LIST: refuses(1, "broken")})) as daemon,
+        exporting(configured(daemon.uri)) as application,
+    ):
+        with logged:
+            for _ in range(3):
                 await scrape(application)
-                daemon.script = by_table(QEMU_HOST)
-                for _ in range(2):
-                    await scrape(application)
+            daemon.script = by_table({**QEMU_HOST, LIST: refuses(1, "worse")})
+            await scrape(application)
+            daemon.script = by_table(QEMU_HOST)
+            for _ in range(2):
+                await scrape(application)
     assert logged.messages == [
         "collector domain_stats: CONNECT_LIST_ALL_DOMAINS: broken (libvirt error 1, domain 7)",
-        "collector domain_stats: CONNECT_LIST_ALL_DOMAINS: broken otherwise "
-        "(libvirt error 1, domain 7)",
+        "collector domain_stats: CONNECT_LIST_ALL_DOMAINS: worse (libvirt error 1, domain 7)",
         "collector domain_stats works again",
     ]
 
@@ -265,7 +267,7 @@ class Stumbling:
 
     name = "stumbling"
 
-    async def collect(self, scrape: object) -> None:
+    async def collect(self, scrape: Scrape) -> None:
         raise ZeroDivisionError("a mistake")
 
 
@@ -274,8 +276,8 @@ class Modest:
 
     name = "modest"
 
-    async def collect(self, scrape: object) -> None:
-        scrape.page.add([Sample(UNKNOWN_FIELDS, 7)])  # type: ignore[attr-defined]  # a Scrape
+    async def collect(self, scrape: Scrape) -> None:
+        scrape.page.add([Sample(UNKNOWN_FIELDS, 7)])
 
 
 async def test_a_mistake_in_one_collector_costs_no_other_its_figures(
@@ -285,7 +287,7 @@ async def test_a_mistake_in_one_collector_costs_no_other_its_figures(
         ScriptedDaemon(by_table(QEMU_HOST)) as daemon,
         exporting(configured(daemon.uri)) as application,
     ):
-        collectors = [Stumbling(), Modest()]
+        collectors: list[Collector] = [Stumbling(), Modest()]
         scraper = Scraper(application.hypervisor, collectors, SelfMetrics())
         page = read_page((await scraper.scrape()).render())
     assert page.value("libvirt_exporter_collector_success", collector="stumbling") == 0

@@ -126,6 +126,21 @@ def test_known_domains_are_not_looked_for_again(proc: Proc) -> None:
     assert times.of([WEB, DB]) == times.of([DB, WEB]) == first == {WEB.uuid: BOOT + 1}
 
 
+def test_a_process_that_comes_after_its_domain_was_listed_is_found(proc: Proc) -> None:
+    times = ProcessStartTimes(proc.root)
+    assert times.of([WEB]) == {}
+    proc.add_domain(100, WEB, seconds=3)
+    assert times.of([WEB]) == {WEB.uuid: BOOT + 3}
+
+
+def test_a_domain_without_a_process_is_not_looked_for_for_ever(proc: Proc) -> None:
+    times = ProcessStartTimes(proc.root)
+    for _ in range(3):
+        assert times.of([WEB]) == {}
+    proc.add_domain(100, WEB)
+    assert times.of([WEB]) == {}
+
+
 def test_a_domain_under_a_new_id_is_looked_for_again(proc: Proc) -> None:
     process = proc.add_domain(100, WEB, seconds=1)
     times = ProcessStartTimes(proc.root)

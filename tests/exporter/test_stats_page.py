@@ -90,7 +90,7 @@ def test_any_sequence_of_scrapes_renders_as_the_plain_way(
         assert len(series) == len(set(series)), "a series stands on the page twice"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(domain_records(), max_size=3).map(unique), st.sampled_from([(), CONSTANT_LABELS]))
 def test_a_page_of_what_daemons_send_parses_in_both_formats(
     records: list[DomainStatsRecord], labels: Labels
@@ -182,17 +182,20 @@ def types_of(fields: Fields) -> dict[str, Type]:
     }
 
 
-@pytest.mark.parametrize("other_domains", [0, 2])
+@pytest.mark.parametrize("place", [None, 0, 2], ids=["alone", "first", "last"])
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_change_shows_as_in_the_plain_way(change: str, other_domains: int) -> None:
+def test_a_change_shows_as_in_the_plain_way(change: str, place: int | None) -> None:
     decoder = DomainStatsDecoder()
     page = StatsPage(MAPPING, CONSTANT_LABELS)
+    # Domains that stand still, so that nothing but the change is seen.
     others = [
         record_of(TWO_DISKS, Domain(f"other-{number}", uuid.UUID(int=number), number))
-        for number in range(other_domains)
+        for number in (1, 2)
     ]
     for fields in CHANGES[change]:
-        stats = decoder.decode(payload_of([record_of(fields, WEB, types_of(fields)), *others]))
+        records = [] if place is None else list(others)
+        records.insert(place or 0, record_of(fields, WEB, types_of(fields)))
+        stats = decoder.decode(payload_of(records))
         assert page.render(stats, "QEMU") == render_plain(MAPPING, stats, "QEMU", CONSTANT_LABELS)
 
 
@@ -234,30 +237,67 @@ def test_a_value_of_any_type_and_scale_shows_as_in_the_plain_way(
             assert page.render(stats, "QEMU") == render_plain(mapping, stats, "QEMU")
 
 
-def render_both(page: StatsPage, *records: DomainStatsRecord, hypervisor: str = "QEMU") -> bytes:
-    """Renders the records both ways and gives the lines on which they agree."""
-    stats = decoded(*records)
-    lines = page.render(stats, hypervisor)
-    assert lines == render_plain(MAPPING, stats, hypervisor)
-    return b"".join(some for _, some in lines)
+class Both:
+    """Scrapes of one connection, rendered both ways."""
+
+    def __init__(self) -> None:
+        self._page = StatsPage(MAPPING)
+        self._decoder = DomainStatsDecoder()
+
+    def render(self, *records: DomainStatsRecord, hypervisor: str = "QEMU") -> bytes:
+        """The lines on which both ways agree."""
+        stats = self._decoder.decode(payload_of(records))
+        lines = self._page.render(stats, hypervisor)
+        assert lines == render_plain(MAPPING, stats, hypervisor)
+        return b"".join(some for _, some in lines)
 
 
 def test_domains_come_and_go_and_are_renamed() -> None:
-    page = StatsPage(MAPPING)
+    both = Both()
     web, db = record_of(DISK), record_of(DISK, DB)
-    assert b'domain="db"' not in render_both(page, web)
-    assert b'domain="db"' in render_both(page, web, db)
-    assert render_both(page, db, web) != render_both(page, web, db)
-    assert b'domain="web"' not in render_both(page, db)
-    assert render_both(page) == b""
-    assert b'domain="new"' in render_both(page, record_of(DISK, replace(WEB, name="new")))
-    assert b'hypervisor="Xen"' in render_both(page, web, hypervisor="Xen")
-    assert b'hypervisor="Xen"' not in render_both(page, web)
+    assert b'domain="db"' not in both.render(web)
+    assert b'domain="db"' in both.render(web, db)
+    assert both.render(db, web) != both.render(web, db)
+    assert b'domain="web"' not in both.render(db)
+    assert both.render() == b""
+    assert b'domain="new"' in both.render(record_of(DISK, replace(WEB, name="new")))
+    assert b'hypervisor="Xen"' in both.render(web, hypervisor="Xen")
+    assert b'hypervisor="Xen"' not in both.render(web)
+
+
+def test_a_renamed_domain_shows_under_its_new_name_at_once() -> None:
+    both = Both()
+    for name in ("web", "renamed", "as long", "web"):
+        lines = both.render(record_of(DISK, DB), record_of(DISK, replace(WEB, name=name)))
+        assert {name, "db"} == {line.split(b'"')[1].decode() for line in lines.splitlines()}
+
+
+def test_domains_of_one_shape_among_others_keep_their_own_values() -> None:
+    both = Both()
+
+    def disk(number: int, state: int = 1) -> DomainStatsRecord:
+        fields: Fields = {**DISK, **BINS, "perf.cmt": number, "block.0.rd.bytes": number}
+        domain = Domain(f"vm-{number}", uuid.UUID(int=number), number)
+        return record_of({**fields, "state.state": state}, domain)
+
+    odd = record_of(TWO_DISKS, DB)
+    signed = record_of({"cpu.time": -5}, WEB, {"cpu.time": Type.LLONG})
+    both.render(disk(1), disk(2), disk(3))
+    both.render(disk(1), odd, disk(2), signed, disk(3), disk(4))
+    both.render(disk(1), disk(2, state=3), disk(3))
+    both.render(odd, disk(3), disk(2, state=3), disk(1), signed)
+    lines = both.render(disk(3), disk(1), signed, disk(2))
+    values = {
+        line.split(b'"')[1]: line.rpartition(b" ")[2]
+        for line in lines.splitlines()
+        if line.startswith(b"libvirt_domain_disk_read_bytes_total")
+    }
+    assert values == {b"vm-3": b"3", b"vm-1": b"1", b"vm-2": b"2"}
 
 
 def test_a_plan_is_shared_only_by_domains_whose_names_repeat_alike() -> None:
     # The same layout, and in each record other disks with one name.
-    page = StatsPage(MAPPING)
+    both = Both()
     names = [("vda", "vdb"), ("vda", "vda"), ("\udc80", "\udc81"), ("vdb", "vdc"), ("\n", "\\n")]
     records = [
         record_of(
@@ -266,26 +306,27 @@ def test_a_plan_is_shared_only_by_domains_whose_names_repeat_alike() -> None:
         )
         for number, (first, second) in enumerate(names)
     ]
-    series = series_of(render_both(page, *records))
+    series = series_of(both.render(*records))
     assert len(series) == len(set(series))
     assert sum(b"disk_read_bytes" in one for one in series) == 2 + 1 + 1 + 2 + 2
 
 
 def test_domains_with_the_same_disks_and_interfaces_stay_apart() -> None:
     fields: Fields = {**DISK, "net.0.name": "vnet0", "net.0.rx.bytes": 1}
-    series = series_of(render_both(StatsPage(MAPPING), record_of(fields), record_of(fields, DB)))
+    series = series_of(Both().render(record_of(fields), record_of(fields, DB)))
     assert len(series) == len(set(series))
     assert sum(b'interface="vnet0"' in one for one in series) == 2
 
 
 def test_counters_stand_exactly_on_the_page() -> None:
-    lines = render_both(StatsPage(MAPPING), record_of(DISK)).decode().splitlines()
+    lines = Both().render(record_of(DISK)).decode().splitlines()
     values = dict(line.split("{", 1)[0:1] + line.rsplit(" ", 1)[1:] for line in lines)
     assert values["libvirt_domain_disk_read_bytes_total"] == "18446744073709551615"
     assert values["libvirt_domain_disk_read_time_seconds_total"] == "18446744073.709551615"
     assert values["libvirt_domain_cpu_time_seconds_total"] == "5.000000001"
 
 
+@settings(max_examples=40, deadline=None)
 @given(TEXTS, TEXTS, TEXTS)
 def test_any_text_in_any_label_is_read_back(domain: str, disk: str, hypervisor: str) -> None:
     record = record_of({**DISK, "block.0.name": disk}, replace(WEB, name=domain))

@@ -14,7 +14,7 @@ from exporter.config import ConfigError, ListenAddress, WebConfig
 from exporter.exposition import Format
 from exporter.web import listen, negotiate
 from libvirt_rpc.protocol import procedures as p
-from tests.support.daemon import ScriptedDaemon, by_table, never
+from tests.support.daemon import Answers, ScriptedDaemon, by_table, never
 from tests.support.exporting import QEMU_HOST, Held, configured, exporting, get
 from tests.support.pages import ReadPage, Series, read_page, read_response
 from tests.support.virtual_time import VirtualClock, in_virtual_time
@@ -24,7 +24,9 @@ NOBODY_THERE = "qemu+unix:///system?socket=/nonexistent/libvirt-sock"
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
-PROMETHEUS_2_25 = "application/openmetrics-text; version=0.0.1,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+PROMETHEUS_2_25 = (
+    "application/openmetrics-text; version=0.0.1,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+)
 PROMETHEUS_2_42 = (
     "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
     "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
@@ -232,7 +234,9 @@ async def test_the_metrics_page_can_be_elsewhere() -> None:
 
 
 async def test_the_metrics_page_can_be_the_root() -> None:
-    async with exporting(configured(NOBODY_THERE, web=WebConfig(telemetry_path="/"))) as application:
+    async with exporting(
+        configured(NOBODY_THERE, web=WebConfig(telemetry_path="/"))
+    ) as application:
         page = await get(application, "/")
     assert read_response(page).value("libvirt_exporter_connected") == 0
 
@@ -268,7 +272,7 @@ async def test_no_page_may_run_a_script_or_be_taken_for_another_type() -> None:
 
 async def test_the_extra_pages_answer_while_a_scrape_hangs() -> None:
     held = Held(QEMU_HOST[p.CONNECT_LIST_ALL_DOMAINS])
-    answers = {**QEMU_HOST, p.CONNECT_LIST_ALL_DOMAINS: held}
+    answers: Answers = {**QEMU_HOST, p.CONNECT_LIST_ALL_DOMAINS: held}
     async with (
         ScriptedDaemon(by_table(answers)) as daemon,
         exporting(configured(daemon.uri)) as application,

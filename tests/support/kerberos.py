@@ -109,6 +109,8 @@ class Realm:
             kdc.wait(timeout=10)
 
     def _write_configuration(self) -> None:
+        # Without ignore_acceptor_hostname a daemon takes tickets for its host's own name alone, and a
+        # client of its unix socket or of localhost asks for one for localhost.
         (self.directory / "krb5.conf").write_text(
             f"""[libdefaults]
     default_realm = {REALM}
@@ -117,6 +119,7 @@ class Realm:
     dns_canonicalize_hostname = false
     rdns = false
     udp_preference_limit = 1
+    ignore_acceptor_hostname = true
 [realms]
     {REALM} = {{
         kdc = 127.0.0.1:{self.port}

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self, TypeAlias
@@ -110,6 +110,7 @@ class PrivateLibvirtd:
 
     `config` and `qemu_config` override keys of libvirtd.conf and qemu.conf. `chroot` is a root
     made by chroot_forky.sh: the daemon and QEMU then come from there, virsh from this machine.
+    `network` is the name of a network namespace to run in.
     `client_environment` is virsh's: LIBVIRT_AUTH_FILE for a daemon that asks for a password.
     """
 
@@ -121,12 +122,14 @@ class PrivateLibvirtd:
         environment: Mapping[str, str] | None = None,
         client_environment: Mapping[str, str] | None = None,
         chroot: Path | None = None,
+        network: str | None = None,
     ) -> None:
         self.config = {**_DAEMON_CONFIG, **(config or {})}
         self.qemu_config = {**_QEMU_CONFIG, **(qemu_config or {})}
         self.environment = dict(environment or {})
         self.client_environment = dict(client_environment or {})
         self.chroot = chroot
+        self.network = network
         self.directory = Path(tempfile.mkdtemp(prefix="lv-"))
         self._reapers: list[subprocess.Popen[bytes]] = []
         self._process: _Process | None = None
@@ -234,6 +237,15 @@ class PrivateLibvirtd:
         """End the daemon with SIGKILL; its QEMU processes live on."""
         self._end(signal.SIGKILL)
 
+    @contextlib.contextmanager
+    def stopped(self) -> Iterator[None]:
+        """A while in which the daemon is there and does nothing."""
+        os.kill(self.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
+
     def restart(self) -> None:
         self.stop()
         self.start()
@@ -268,6 +280,8 @@ class PrivateLibvirtd:
 
     def _command(self) -> list[str]:
         enter = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", _ENTER]
+        if self.network is not None:
+            enter = ["nsenter", f"--net=/run/netns/{self.network}", *enter]
         root = "" if self.chroot is None else str(self.chroot)
         daemon = ["libvirtd", "--pid-file", str(self.directory / "libvirtd.pid")]
         if self.config["listen_tls"] or self.config["listen_tcp"]:

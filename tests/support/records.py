@@ -183,7 +183,7 @@ def everything() -> dict[str, TypedValue]:
 
 TEXTS = st.sampled_from(HOSTILE_TEXTS) | values_of(xdr.STRING)
 NAMES = st.sampled_from(["vda", "vdb", "vnet0", "vnet1", "web"]) | TEXTS
-UUIDS = st.sampled_from([uuid.UUID(int=number) for number in range(1, 5)])
+UUIDS = st.sampled_from([uuid.UUID(int=number) for number in range(1, 8)])
 DOMAINS = st.builds(Domain, NAMES, UUIDS, st.integers(-1, 3))
 
 NUMBERS = st.sampled_from(
@@ -518,7 +518,17 @@ def histories(
     draw: st.DrawFn, *, changes: Sequence[Change] = CHANGES, max_scrapes: int = 7
 ) -> list[Records]:
     """What the scrapes of one hypervisor see, each a variation of the one before."""
-    records = unique(draw(st.lists(RECORDS, max_size=3)))
+    records = draw(st.lists(RECORDS, max_size=3))
+    if draw(st.booleans()):
+        # A fleet of one shape, as most hosts have: its domains share what is planned.
+        one = draw(domain_records())
+        names = draw(st.lists(NAMES, min_size=1, max_size=3))
+        records += [
+            replace(one, dom=Domain(name, uuid.UUID(int=number), number))
+            for number, name in enumerate(names, 100)
+        ]
+        records = draw(st.permutations(records))
+    records = unique(records)
     history = [list(records)]
     for change in draw(st.lists(st.sampled_from(changes), max_size=max_scrapes - 1)):
         change(draw, records)

@@ -18,6 +18,7 @@ from typing import Self
 from urllib.parse import quote
 
 from tests.support import real_parts
+from tests.support.ports import free_port
 
 START_TIMEOUT = 20.0
 STOP_TIMEOUT = 10.0
@@ -49,7 +50,7 @@ class PrivateSshd:
 
     def __init__(self, sockets: Path, *, helper: bool = True) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="sshd-"))
-        self.port = _free_port()
+        self.port = free_port()
         self._sockets = sockets
         self._helper = helper
         self._process: subprocess.Popen[bytes] | None = None
@@ -166,13 +167,6 @@ class PrivateSshd:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise SshdFailed(self.log.read_text(errors="replace"))
             time.sleep(POLL_INTERVAL)
-
-
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 def _accepts(port: int) -> bool:

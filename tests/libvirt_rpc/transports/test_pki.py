@@ -68,7 +68,7 @@ def found(tmp_path: Path, *present: str) -> dict[str, str | None]:
         "cert": files.certificate,
         "key": files.key,
     }
-    return {name: path and path.parent.name for name, path in paths.items()}
+    return {name: path.parent.name if path else None for name, path in paths.items()}
 
 
 def test_the_users_files_come_first(tmp_path: Path) -> None:

@@ -155,13 +155,12 @@ async def plain(greeting: bytes | None, client: Path) -> AsyncIterator[Listening
 async def test_a_good_certificate_lets_us_in(
     serve: Serve, host: str, maximum: ssl.TLSVersion
 ) -> None:
-    async with serve(maximum=maximum) as listening:
-        async with connect(listening.uri(host)) as connection:
-            assert connection.session.certificates == {
-                "server": SERVER.not_after,
-                "client": CLIENT.not_after,
-                "ca": CA.not_after,
-            }
+    async with serve(maximum=maximum) as listening, connect(listening.uri(host)) as connection:
+        assert connection.session.certificates == {
+            "server": SERVER.not_after,
+            "client": CLIENT.not_after,
+            "ca": CA.not_after,
+        }
 
 
 async def test_an_ipv6_address_is_checked_against_the_certificate(serve: Serve) -> None:
@@ -451,7 +450,9 @@ async def test_a_priority_without_a_version_of_ours_is_a_bad_uri(serve: Serve) -
 async def test_what_a_priority_cannot_say_is_warned_about(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with serve() as listening:
-        async with connect(listening.uri(more="&tls_priority=SECURE256:%25COMPAT")):
-            pass
+    async with (
+        serve() as listening,
+        connect(listening.uri(more="&tls_priority=SECURE256:%25COMPAT")),
+    ):
+        pass
     assert "SECURE256:%COMPAT is passed over" in caplog.text
