@@ -5,32 +5,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
-from exporter.collectors.domain_stats import DomainStatsCollector
-from exporter.config import CollectorsConfig, Config, ListenAddress
-from exporter.exposition import Format
+from exporter.config import Config, ListenAddress
+from exporter.exposition import Format, Page
 from exporter.hypervisor import Hypervisor
+from exporter.probe import Probes
 from exporter.scrape import Scraper
 from exporter.self_metrics import SelfMetrics
-from exporter.start_times import (
-    NoStartTimes,
-    ProcessStartTimes,
-    RecordedStartTimes,
-    StartTimes,
-)
+from exporter.start_times import StartTimes
+from exporter.target import Target, for_endpoint, make_target
 from exporter.web import listen, make_app, serve
 from libvirt_rpc.errors import LibvirtRPCError
-from libvirt_rpc.trace.replay import Replayer, replay_dial
+from libvirt_rpc.trace.replay import Replayer
 from libvirt_rpc.trace.tap import FrameTap
-from libvirt_rpc.transports.dial import dial
 
 logger = logging.getLogger(__name__)
 
 
 class Application:
-    """One exporter. With a `replayer` it talks to a recorded hypervisor, in the recording's time."""
+    """One exporter: the hypervisors of its metrics page, and those that are probed.
+
+    With a `replayer` it talks to a recorded hypervisor, in the recording's time.
+    """
 
     def __init__(
         self, config: Config, *, replayer: Replayer | None = None, tap: FrameTap | None = None
@@ -38,34 +35,68 @@ class Application:
         """Raises InvalidURI."""
         self.config = config
         self.own = SelfMetrics(config.metrics.extra_labels)
-        self.hypervisor = Hypervisor(
-            config.libvirt,
-            dial=dial if replayer is None else replay_dial(replayer),
-            tap=tap,
+        self._replayer = replayer
+        self._tap = tap
+        self.targets = self._make_targets()
+        self.probes = Probes(config, observe=self.own.observe)
+
+    def _make_targets(self) -> tuple[Target, ...]:
+        libvirt = self.config.libvirt
+        if not libvirt.connections:
+            return (self._make_target(),)
+        return tuple(self._make_target(connection.name) for connection in libvirt.connections)
+
+    def _make_target(self, name: str | None = None) -> Target:
+        """The hypervisor of the connection `name`, whose samples say so; or the only one there is."""
+        libvirt = self.config.libvirt
+        labels = self.config.metrics.extra_labels
+        if name is not None:
+            connection = next(one for one in libvirt.connections if one.name == name)
+            libvirt = for_endpoint(libvirt, connection)
+            labels = (("host", name), *labels)
+        return make_target(
+            libvirt,
+            self.config.collectors,
+            labels=labels,
+            replayer=self._replayer,
+            tap=self._tap,
             observe=self.own.observe,
         )
-        self.start_times = self._start_times(replayer)
-        labels = config.metrics.extra_labels
-        collector = DomainStatsCollector(
-            self.hypervisor, collectors_of(config.collectors), self.start_times, labels=labels
-        )
-        self.scraper = Scraper(
-            self.hypervisor,
-            [collector],
-            self.own,
-            labels=labels,
-            min_interval_seconds=config.collectors.min_interval_seconds,
-            clock=time.time if replayer is None else lambda: replayer.time,
-        )
 
-    def _start_times(self, replayer: Replayer | None) -> StartTimes:
-        if replayer is not None:
-            return RecordedStartTimes(replayer.start_times)
-        if not self.hypervisor.is_local:
-            return NoStartTimes()
-        processes = ProcessStartTimes()
-        self.hypervisor.on_connected = processes.forget
-        return processes
+    @property
+    def hypervisor(self) -> Hypervisor:
+        """The first hypervisor of the page: the only one, but where `libvirt.connections` names more."""
+        return self.targets[0].hypervisor
+
+    @property
+    def scraper(self) -> Scraper:
+        return self.targets[0].scraper
+
+    @property
+    def start_times(self) -> StartTimes:
+        return self.targets[0].start_times
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every first attempt to connect has ended: from then on a page says how it is."""
+        return all(target.hypervisor.has_tried for target in self.targets)
+
+    async def page(self, timeout_seconds: float | None = None) -> Page:
+        """The metrics page: all hypervisors, scraped at once, and the exporter itself."""
+        pages = await asyncio.gather(
+            *(target.scraper.scrape(timeout_seconds) for target in self.targets)
+        )
+        whole = Page()
+        for page in pages:
+            whole.add_page(page)
+        whole.add(self.own.samples())
+        return whole
+
+    def hurry(self) -> None:
+        """Lets running scrapes end soon: the exporter shall end."""
+        for target in self.targets:
+            target.scraper.hurry()
+        self.probes.hurry()
 
     async def serve(self, announce: Callable[[list[str]], None] | None = None) -> int:
         """Listens, connects in the background, serves until a signal. Raises ConfigError."""
@@ -77,41 +108,42 @@ class Application:
                 for address, one in zip(web.listen_address, sockets, strict=True)
             ]
             logger.info("listening", extra={"url": " ".join(urls)})
-            connecting = asyncio.create_task(self.hypervisor.run())
-            try:
+            async with self.connecting():
                 if announce is not None:
                     # Whoever follows the URL shall find it connected.
                     await self.hypervisor.first_attempt()
                     announce(urls)
-                await serve(make_app(self.scraper, web), sockets, self.scraper.hurry)
-            finally:
-                connecting.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await connecting
+                await serve(make_app(self), sockets, self.hurry)
         return 0
 
-    async def scrape_once(self, page_format: Format = Format.TEXT) -> tuple[bytes, int]:
-        """One page, and the exit status: 1 where there is no connection; the page says so too."""
+    @contextlib.asynccontextmanager
+    async def connecting(self) -> AsyncIterator[None]:
+        """Keeps the hypervisors connected while the context lasts."""
+        tasks = [asyncio.create_task(target.hypervisor.run()) for target in self.targets]
+        tasks.append(asyncio.create_task(self.probes.run()))
         try:
-            await self.hypervisor.open()
-        except LibvirtRPCError as exc:
-            self.hypervisor.report(exc)
-        try:
-            page = await self.scraper.scrape()
+            yield
         finally:
-            connected = self.hypervisor.is_connected
-            await self.hypervisor.close()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def scrape_once(self, page_format: Format = Format.TEXT) -> tuple[bytes, int]:
+        """One page, and the exit status: 1 where a connection is missing; the page says so too."""
+        await asyncio.gather(*(_open(target.hypervisor) for target in self.targets))
+        try:
+            page = await self.page()
+        finally:
+            connected = all(target.hypervisor.is_connected for target in self.targets)
+            await asyncio.gather(*(target.hypervisor.close() for target in self.targets))
         return page.render(page_format), 0 if connected else 1
 
 
-def collectors_of(config: CollectorsConfig) -> frozenset[str]:
-    """The names of the enabled collectors, as the metric tables have them."""
-    switches = {
-        f"{section}.{name}": getattr(getattr(config, section), name)
-        for section in ("domain", "disk", "network")
-        for name in type(getattr(config, section)).__dataclass_fields__
-    }
-    return frozenset(name for name, enabled in switches.items() if enabled)
+async def _open(hypervisor: Hypervisor) -> None:
+    try:
+        await hypervisor.open()
+    except LibvirtRPCError as exc:
+        hypervisor.report(exc)
 
 
 def _url(address: ListenAddress, port: int, path: str) -> str:

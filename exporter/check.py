@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from exporter.application import collectors_of
-from exporter.config import Config
-from exporter.hypervisor import identify, render_version
+from exporter.config import CollectorsConfig, Config, ConfigError, LibvirtConfig, show
+from exporter.hypervisor import credentials_of, identify, render_version
 from exporter.metrics import GROUPS
+from exporter.target import collectors_of, for_endpoint
 from libvirt_rpc import libvirt_conf
 from libvirt_rpc.connection import Connection, connect
 from libvirt_rpc.enums import ConnectGetAllDomainStatsFlags, DomainStatsTypes
@@ -26,14 +27,44 @@ Say = Callable[[str], None]
 _STEPS = ("socket", "authentication", "open")
 
 
-async def check(config: Config, say: Say) -> int:
-    """Exit status 0 where everything that is enabled works, else 1."""
-    libvirt = config.libvirt
+async def check(config: Config, say: Say, *, target: str | None = None) -> int:
+    """Exit status 0 where everything that is enabled works, else 1. Raises ConfigError.
+
+    Of several connections each is checked; `target` is one of the configured targets instead.
+    """
+    if target is not None:
+        checks = [_of_target(config, target)]
+    elif config.libvirt.connections:
+        checks = [
+            (one.name, for_endpoint(config.libvirt, one), config.collectors)
+            for one in config.libvirt.connections
+        ]
+    else:
+        checks = [("", config.libvirt, config.collectors)]
+    results = []
+    for name, libvirt, collectors in checks:
+        if name:
+            say(f"{name}:")
+        results.append(await _check_one(libvirt, collectors, say))
+    return 0 if all(results) else 1
+
+
+def _of_target(config: Config, name: str) -> tuple[str, LibvirtConfig, CollectorsConfig]:
+    found = config.targets.get(name)
+    if found is None:
+        known = ", ".join(sorted(config.targets)) or "none"
+        raise ConfigError("targets", f"there is no target {show(name)}; there are: {known}")
+    module = config.modules[found.module]
+    libvirt = replace(for_endpoint(config.libvirt, found), timeout_seconds=module.timeout_seconds)
+    return name, libvirt, module.collectors
+
+
+async def _check_one(libvirt: LibvirtConfig, collectors: CollectorsConfig, say: Say) -> bool:
     try:
         uri = parse_uri(resolve_uri(libvirt.uri, os.environ, libvirt_conf.load(os.environ)))
     except LibvirtRPCError as exc:
         say(f"FAIL  uri             {exc}")
-        return 1
+        return False
     say(f"ok    uri             {uri.redacted}")
     answered: list[str] = []
     try:
@@ -41,6 +72,7 @@ async def check(config: Config, say: Say) -> int:
             libvirt.uri,
             read_only=libvirt.read_only,
             timeout=libvirt.timeout_seconds,
+            credentials=credentials_of(libvirt),
             observe=lambda call: answered.append(call.procedure) if call.error is None else None,
         )
     except LibvirtRPCError as exc:
@@ -48,11 +80,11 @@ async def check(config: Config, say: Say) -> int:
         for step in _STEPS[: _STEPS.index(failed)]:
             say(f"ok    {step}")
         say(f"FAIL  {failed:<15} {exc}")
-        return 1
+        return False
     async with connection:
         for step in _STEPS:
             say(f"ok    {step}")
-        return await _check_open(connection, config, say)
+        return await _check_open(connection, collectors, say)
 
 
 def _failed_step(error: LibvirtRPCError, answered: Sequence[str]) -> str:
@@ -64,13 +96,13 @@ def _failed_step(error: LibvirtRPCError, answered: Sequence[str]) -> str:
     return "open"
 
 
-async def _check_open(connection: Connection, config: Config, say: Say) -> int:
+async def _check_open(connection: Connection, collectors: CollectorsConfig, say: Say) -> bool:
     try:
         identity = await identify(connection)
         domains = await connection.list_all_domains()
     except LibvirtRPCError as exc:
         say(f"FAIL  versions        {exc}")
-        return 1
+        return False
     versions = (
         f"libvirt {render_version(identity.lib_version) or 'unknown'}, "
         f"{identity.type} {render_version(identity.version) or 'unknown'}, host {identity.hostname}"
@@ -78,13 +110,13 @@ async def _check_open(connection: Connection, config: Config, say: Say) -> int:
     say(f"ok    versions        {versions}")
     active = sum(domain.id != -1 for domain in domains)
     say(f"ok    domains         {active} active, {len(domains) - active} inactive")
-    enabled = collectors_of(config.collectors)
+    enabled = collectors_of(collectors)
     results = [
         await _check_collector(connection, group.collector, group.stats, say)
         for group in GROUPS
         if group.collector in enabled
     ]
-    return 0 if all(results) else 1
+    return all(results)
 
 
 async def _check_collector(

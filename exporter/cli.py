@@ -11,9 +11,11 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import click
@@ -26,7 +28,6 @@ from exporter.config import (
     SETTINGS,
     Config,
     ConfigError,
-    ListenAddress,
     Setting,
     expand_boolean_flags,
     load,
@@ -36,14 +37,16 @@ from exporter.exposition import Format
 from exporter.logs import configure
 from exporter.recording import record
 from libvirt_rpc.errors import InvalidURI, LibvirtRPCError
-from libvirt_rpc.trace.format import load_trace
+from libvirt_rpc.trace.format import Trace, load_trace
 from libvirt_rpc.trace.replay import Replayer
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 logger = logging.getLogger(__name__)
 
-DEMO_ADDRESS = ListenAddress("127.0.0.1", 9177)
+DEMO_DEFAULTS = MappingProxyType({"web.listen_address": "127.0.0.1:9177"})
+CHECK_DEFAULTS = MappingProxyType({"logging.level": "error"})
+NO_DEFAULTS: Mapping[str, object] = MappingProxyType({})
 
 
 def _option(setting: Setting) -> Callable[[F], F]:
@@ -69,16 +72,16 @@ class _Options:
     def __init__(self, flags: dict[str, Any]) -> None:
         self.flags = flags
 
-    def config(self, own: dict[str, Any], **defaults: object) -> Config:
-        """Raises ConfigError."""
+    def config(
+        self, own: dict[str, Any], *, defaults: Mapping[str, object] = NO_DEFAULTS
+    ) -> Config:
+        """Raises ConfigError. `defaults` are the command's own, by the settings' keys."""
         flags = {**self.flags, **{key: value for key, value in own.items() if value}}
         given = {setting.key: flags.get(setting.parameter) for setting in SETTINGS}
-        for key, value in defaults.items():
-            setting = next(one for one in SETTINGS if one.parameter == key)
-            if not given[setting.key] and not os.environ.get(setting.environment):
-                given[setting.key] = value
         path = flags.get(CONFIG_FILE.parameter)
-        config = load(Path(path) if path else None, flags=given, environ=os.environ)
+        config = load(
+            Path(path) if path else None, flags=given, environ=os.environ, defaults=defaults
+        )
         configure(config.logging.level, config.logging.format, config.logging.file)
         for warning in config.warnings:
             logger.warning(warning)
@@ -148,12 +151,13 @@ def _replace(file: Path, body: bytes) -> None:
 
 
 @cli.command(name="check")
+@click.option("--target", metavar="NAME", help="Check this one of the configured targets.")
 @_all_options
 @click.pass_obj
-def check_command(options: _Options, /, **flags: Any) -> None:
+def check_command(options: _Options, /, *, target: str | None, **flags: Any) -> None:
     """Connect, and say step by step what works and what is missing."""
-    config = options.config(flags, logging__level="error")
-    _run(check(config, click.echo))
+    config = options.config(flags, defaults=CHECK_DEFAULTS)
+    _run(check(config, click.echo, target=target))
 
 
 @cli.command(name="record")
@@ -177,8 +181,14 @@ def record_command(
 def replay_command(options: _Options, /, file: Path, **flags: Any) -> None:
     """Serve from a recorded FILE as if it were the hypervisor."""
     trace = load_trace(file)
-    config = options.config(flags, libvirt__uri=trace.header.uri)
+    config = _of_recording(options.config(flags), trace)
     _run(Application(config, replayer=Replayer(trace)).serve())
+
+
+def _of_recording(config: Config, trace: Trace) -> Config:
+    """The configuration with the recorded hypervisor in the place of its own."""
+    uri = trace.header.uri or config.libvirt.uri
+    return replace(config, libvirt=replace(config.libvirt, uri=uri, connections=()))
 
 
 @cli.command()
@@ -187,10 +197,8 @@ def replay_command(options: _Options, /, file: Path, **flags: Any) -> None:
 def demo(options: _Options, /, **flags: Any) -> None:
     """Serve a recorded hypervisor that ships with the exporter; no libvirt needed."""
     trace = load_trace(resources.files("exporter").joinpath("demo.jsonl.gz").read_bytes())
-    config = options.config(
-        flags, web__listen_address=str(DEMO_ADDRESS), libvirt__uri=trace.header.uri
-    )
-    application = Application(config, replayer=Replayer(trace))
+    config = options.config(flags, defaults=DEMO_DEFAULTS)
+    application = Application(_of_recording(config, trace), replayer=Replayer(trace))
 
     def announce(urls: list[str]) -> None:
         click.echo(f"A recorded hypervisor is being served. Open {urls[0]}", err=True)

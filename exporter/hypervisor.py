@@ -20,6 +20,7 @@ from exporter.config import LibvirtConfig
 from exporter.logs import StateLogger
 from libvirt_rpc import libvirt_conf
 from libvirt_rpc.connection import Connection, Dial, connect
+from libvirt_rpc.credentials import Credentials
 from libvirt_rpc.deadline import Deadline
 from libvirt_rpc.errors import (
     AuthenticationFailed,
@@ -233,6 +234,7 @@ class Hypervisor:
             config.uri,
             read_only=config.read_only,
             timeout=timeout_seconds,
+            credentials=credentials_of(config),
             keepalive=Keepalive(config.keepalive_interval_seconds, config.keepalive_count),
             tap=self._tap,
             observe=self._observe,
@@ -244,6 +246,18 @@ class Hypervisor:
         self.error = error
         what = "lost libvirt" if isinstance(error, SessionClosed) else "cannot reach libvirt"
         self._states.failed("connection", f"{what}: {timeless(error)}", uri=self.uri.redacted)
+
+
+def credentials_of(config: LibvirtConfig) -> Credentials | None:
+    """What the configuration says, read anew for every connection; None leaves it to auth.conf.
+
+    Raises AuthenticationFailed.
+    """
+    if config.username is None and config.password_file is None:
+        return None
+    if config.username is None or config.password_file is None:
+        raise AuthenticationFailed("username and password_file go together in the configuration")
+    return Credentials.from_password_file(config.username, config.password_file)
 
 
 async def _close_all(connections: Iterable[Connection]) -> None:

@@ -14,9 +14,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from exporter.config import Config, LibvirtConfig, ModuleConfig, TargetConfig
+from exporter.config import Config, ModuleConfig, TargetConfig
 from exporter.exposition import Page
-from exporter.target import Target, make_target
+from exporter.target import Target, for_endpoint, make_target
 from libvirt_rpc.deadline import Deadline
 from libvirt_rpc.errors import InvalidURI
 from libvirt_rpc.session import CallObservation
@@ -94,6 +94,11 @@ class Probes:
             kept.users -= 1
             kept.last_used = self._clock()
 
+    def hurry(self) -> None:
+        """Lets running probes end soon: the exporter shall end."""
+        for kept in self._kept.values():
+            kept.target.scraper.hurry()
+
     async def run(self) -> None:
         """Closes what is idle, until it is cancelled; then everything."""
         pause = self._config.probe.idle_timeout_seconds / SWEEPS_PER_IDLE_TIMEOUT
@@ -150,7 +155,10 @@ class Probes:
         if kept is None:
             self._make_room()
             made = self._make(
-                _libvirt_config(self._config.libvirt, target, module),
+                replace(
+                    for_endpoint(self._config.libvirt, target),
+                    timeout_seconds=module.timeout_seconds,
+                ),
                 module.collectors,
                 labels=tuple({**dict(self._config.metrics.extra_labels), **module.labels}.items()),
                 observe=self._observe,
@@ -182,20 +190,6 @@ class Probes:
 def _is_harmless(uri: ConnectionURI) -> bool:
     """Whether the URI names a host and nothing of this machine."""
     return not uri.is_local and uri.parameters == URIParameters()
-
-
-def _libvirt_config(
-    base: LibvirtConfig, target: TargetConfig, module: ModuleConfig
-) -> LibvirtConfig:
-    return replace(
-        base,
-        uri=target.uri,
-        username=target.username,
-        password_file=target.password_file,
-        read_only=target.read_only,
-        timeout_seconds=module.timeout_seconds,
-        connections=(),
-    )
 
 
 def service_discovery(targets: Mapping[str, TargetConfig]) -> list[dict[str, object]]:

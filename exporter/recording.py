@@ -8,11 +8,27 @@ from pathlib import Path
 from exporter.application import Application
 from exporter.config import Config
 from exporter.hypervisor import render_version
+from libvirt_rpc.errors import TraceError
 from libvirt_rpc.trace.record import Recorder
 
 
 async def record(config: Config, file: Path, *, scrapes: int, interval_seconds: float) -> int:
-    """Scrapes `scrapes` times, as serving would. Raises LibvirtRPCError, TraceError."""
+    """Scrapes `scrapes` times, as serving would. Raises LibvirtRPCError, TraceError.
+
+    The file is there only when it is whole; one that was there before stays until then.
+    """
+    part = file.with_name(f".part-{file.name}")
+    try:
+        await _record_into(part, config, scrapes, interval_seconds)
+        part.replace(file)
+    except OSError as exc:
+        raise TraceError(str(file), f"it cannot be written: {exc.strerror or exc}") from exc
+    finally:
+        part.unlink(missing_ok=True)
+    return 0
+
+
+async def _record_into(file: Path, config: Config, scrapes: int, interval_seconds: float) -> None:
     with Recorder(file) as recorder:
         application = Application(config, tap=recorder)
         hypervisor = application.hypervisor
@@ -38,4 +54,3 @@ async def record(config: Config, file: Path, *, scrapes: int, interval_seconds: 
                     raise lost
         finally:
             await hypervisor.close()
-    return 0

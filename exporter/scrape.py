@@ -16,6 +16,7 @@ from exporter.exposition import Labels, Page, Sample
 from exporter.hypervisor import Hypervisor, timeless
 from exporter.logs import StateLogger
 from exporter.metrics.own import (
+    CERTIFICATE_EXPIRY,
     COLLECTOR_DURATION,
     COLLECTOR_SUCCESS,
     CONNECTED,
@@ -25,7 +26,6 @@ from exporter.metrics.own import (
     RECONNECTS,
     SCRAPES,
 )
-from exporter.self_metrics import SelfMetrics
 from libvirt_rpc.deadline import Deadline
 from libvirt_rpc.errors import LibvirtRPCError
 
@@ -41,7 +41,6 @@ class Scraper:
         self,
         hypervisor: Hypervisor,
         collectors: Sequence[Collector],
-        own: SelfMetrics,
         *,
         labels: Labels = (),
         min_interval_seconds: float = 0.0,
@@ -49,7 +48,6 @@ class Scraper:
     ) -> None:
         self.hypervisor = hypervisor
         self.collectors = collectors
-        self.own = own
         self.labels = labels
         self._min_interval = min_interval_seconds
         self._clock = clock
@@ -105,7 +103,6 @@ class Scraper:
                 Sample(LAST_SCRAPE_DURATION, round(time.monotonic() - started, 6), own),
             ]
         )
-        page.add(self.own.samples())
         return page
 
     async def _run(self, collector: Collector, scrape: Scrape) -> bool:
@@ -145,3 +142,8 @@ class Scraper:
                 Sample(RECONNECTS, hypervisor.reconnects, self.labels),
             ]
         )
+        if hypervisor.connection is not None:
+            page.add(
+                Sample(CERTIFICATE_EXPIRY, expiry, (("certificate", kind), *self.labels))
+                for kind, expiry in hypervisor.connection.session.certificates.items()
+            )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from exporter.collectors.domain_stats import DomainStatsCollector
-from exporter.config import CollectorsConfig, LibvirtConfig
+from exporter.config import CollectorsConfig, ConnectionConfig, LibvirtConfig, TargetConfig
 from exporter.exposition import Labels
 from exporter.hypervisor import Hypervisor
 from exporter.scrape import Scraper
@@ -60,6 +60,20 @@ def make_target(
         clock=time.time if replayer is None else lambda: replayer.time,
     )
     return Target(hypervisor, start_times, scraper)
+
+
+def for_endpoint(
+    libvirt: LibvirtConfig, endpoint: ConnectionConfig | TargetConfig
+) -> LibvirtConfig:
+    """The settings of one connection or target among several."""
+    return replace(
+        libvirt,
+        uri=endpoint.uri,
+        username=endpoint.username,
+        password_file=endpoint.password_file,
+        read_only=endpoint.read_only,
+        connections=(),
+    )
 
 
 def _start_times(hypervisor: Hypervisor, replayer: Replayer | None) -> StartTimes:

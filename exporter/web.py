@@ -12,17 +12,20 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import FrameType
+from typing import Protocol
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from exporter import __version__
-from exporter.config import ConfigError, ListenAddress, WebConfig
-from exporter.exposition import Format
-from exporter.scrape import Scraper
+from exporter.config import Config, ConfigError, ListenAddress
+from exporter.exposition import Format, Page
+from exporter.hypervisor import Hypervisor
+from exporter.probe import ProbeRefused, Probes, service_discovery
+from exporter.target import Target
 
 logger = logging.getLogger(__name__)
 
@@ -38,22 +41,40 @@ _SECURITY_HEADERS = {
 }
 
 
+class Site(Protocol):
+    """What is served: the application, as far as HTTP needs to know it."""
+
+    config: Config
+    probes: Probes
+    targets: tuple[Target, ...]
+
+    @property
+    def is_ready(self) -> bool: ...
+
+    async def page(self, timeout_seconds: float | None = None) -> Page: ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Pages:
-    scraper: Scraper
-    web: WebConfig
+    site: Site
 
     async def metrics(self, request: Request) -> Response:
-        page = await self.scraper.scrape(self._timeout(request))
-        page_format = negotiate(request.headers.get("accept", ""))
-        body = page.render(page_format)
-        headers = {"Vary": "Accept, Accept-Encoding", **_SECURITY_HEADERS}
-        if _accepts_gzip(request.headers.get("accept-encoding", "")):
-            body = gzip.compress(body, GZIP_LEVEL)
-            headers["Content-Encoding"] = "gzip"
-        # Not as media_type: starlette would put a second charset behind.
-        headers["Content-Type"] = page_format.value
-        return Response(body, headers=headers)
+        return _rendered(request, await self.site.page(self._timeout(request)))
+
+    async def probe(self, request: Request) -> Response:
+        target = request.query_params.get("target", "")
+        module = request.query_params.get("module") or None
+        if not target:
+            return _message(400, "a probe needs a target: /probe?target=NAME")
+        try:
+            page = await self.site.probes.probe(target, module, self._timeout(request))
+        except ProbeRefused as exc:
+            return _message(exc.status, str(exc))
+        return _rendered(request, page)
+
+    async def service_discovery(self, _: Request) -> Response:
+        found = service_discovery(self.site.config.targets)
+        return JSONResponse(found, headers=_SECURITY_HEADERS)
 
     def _timeout(self, request: Request) -> float | None:
         """What Prometheus allows, less the margin for the way back; None where it says nothing sensible."""
@@ -63,35 +84,56 @@ class _Pages:
             return None
         if not seconds > 0:
             return None
-        return max(LEAST_TIMEOUT_SECONDS, seconds - self.web.timeout_offset_seconds)
+        margin = self.site.config.web.timeout_offset_seconds
+        return max(LEAST_TIMEOUT_SECONDS, seconds - margin)
 
     async def healthy(self, _: Request) -> Response:
-        return PlainTextResponse("healthy\n", headers=_SECURITY_HEADERS)
+        return _message(200, "healthy")
 
     async def ready(self, _: Request) -> Response:
-        """Ready once the first attempt to connect has ended: from then on a page says how it is."""
-        if not self.scraper.hypervisor.has_tried:
-            return PlainTextResponse("starting\n", status_code=503, headers=_SECURITY_HEADERS)
-        return PlainTextResponse("ready\n", headers=_SECURITY_HEADERS)
+        return _message(200, "ready") if self.site.is_ready else _message(503, "starting")
 
     async def landing(self, _: Request) -> Response:
-        hypervisor = self.scraper.hypervisor
-        state = (
-            "connected"
-            if hypervisor.is_connected
-            else f"not connected: {hypervisor.error or 'starting'}"
+        states = "\n".join(
+            f"<li>{html.escape(_state(target.hypervisor))}</li>" for target in self.site.targets
         )
-        path = html.escape(self.web.telemetry_path)
+        path = html.escape(self.site.config.web.telemetry_path)
         text = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>libvirt-exporter</title></head>
 <body><h1>libvirt-exporter {html.escape(__version__)}</h1>
-<p>{html.escape(hypervisor.uri.redacted)}: {html.escape(state)}</p>
+<ul>
+{states}
+</ul>
 <ul><li><a href="{path}">Metrics</a></li>
+<li><a href="/sd">Targets</a></li>
 <li><a href="/-/healthy">Health</a></li>
 <li><a href="/-/ready">Readiness</a></li></ul>
 </body></html>
 """
         return HTMLResponse(text, headers=_SECURITY_HEADERS)
+
+
+def _state(hypervisor: Hypervisor) -> str:
+    if hypervisor.is_connected:
+        return f"{hypervisor.uri.redacted}: connected"
+    return f"{hypervisor.uri.redacted}: not connected: {hypervisor.error or 'starting'}"
+
+
+def _message(status: int, text: str) -> Response:
+    return PlainTextResponse(f"{text}\n", status_code=status, headers=_SECURITY_HEADERS)
+
+
+def _rendered(request: Request, page: Page) -> Response:
+    """The page in the format, and compressed, as the client likes it."""
+    page_format = negotiate(request.headers.get("accept", ""))
+    body = page.render(page_format)
+    headers = {"Vary": "Accept, Accept-Encoding", **_SECURITY_HEADERS}
+    if _accepts_gzip(request.headers.get("accept-encoding", "")):
+        body = gzip.compress(body, GZIP_LEVEL)
+        headers["Content-Encoding"] = "gzip"
+    # Not as media_type: starlette would put a second charset behind.
+    headers["Content-Type"] = page_format.value
+    return Response(body, headers=headers)
 
 
 def negotiate(accept: str) -> Format:
@@ -133,17 +175,23 @@ def _preferences(header: str) -> Iterator[tuple[str, dict[str, str], float]]:
         yield what.strip(), parameters, quality
 
 
-def make_app(scraper: Scraper, web: WebConfig) -> Starlette:
+def make_app(site: Site) -> Starlette:
     """The ASGI application."""
-    pages = _Pages(scraper, web)
+    pages = _Pages(site)
+    path = site.config.web.telemetry_path
     routes = [
-        Route(web.telemetry_path, pages.metrics, methods=["GET"]),
+        Route(path, pages.metrics, methods=["GET"]),
+        Route("/probe", pages.probe, methods=["GET"]),
+        Route("/sd", pages.service_discovery, methods=["GET"]),
         Route("/-/healthy", pages.healthy, methods=["GET"]),
         Route("/-/ready", pages.ready, methods=["GET"]),
     ]
-    if web.telemetry_path != "/":
+    if path != "/":
         routes.append(Route("/", pages.landing, methods=["GET"]))
-    return Starlette(routes=routes)
+    app = Starlette(routes=routes)
+    # A page has one address.
+    app.router.redirect_slashes = False
+    return app
 
 
 def listen(address: ListenAddress) -> socket.socket:

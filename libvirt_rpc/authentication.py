@@ -116,11 +116,10 @@ async def _do_sasl(
             choose, mechanisms, find_credentials, channel, wanted, deadline=deadline
         )
         await _exchange(session, choice.mechanism, choice.first, deadline)
-        if not channel.secure and choice.mechanism.layer is None:
-            raise AuthenticationFailed(f"{choice.mechanism.name} left the connection unencrypted")
     except AuthenticationFailed as exc:
         # Neither the daemon's words nor a library's come along: they may hold the user's name.
         raise AuthenticationFailed(exc.reason, _SASL) from None
+    assert channel.secure or choice.mechanism.layer is not None, "nothing goes on in the clear"
 
 
 def _from_auth_conf(environ: Mapping[str, str], authfile: str | None, host: str) -> Credentials:
@@ -187,7 +186,7 @@ async def _ask(
     except RemoteError as exc:
         raise AuthenticationFailed(
             f"the daemon refused {mechanism.name} (libvirt error {exc.code}): {mechanism.advice}"
-        ) from None
+        ) from exc
     return reply
 
 

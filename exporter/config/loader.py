@@ -9,6 +9,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from exporter.config.consistency import CONNECTIONS, OF_ONE_CONNECTION, consistency_problems
@@ -36,16 +37,25 @@ class _Given:
     problems: list[Problem] = field(default_factory=list)
 
 
-def load(path: Path | None, *, flags: Mapping[str, object], environ: Mapping[str, str]) -> Config:
+def load(
+    path: Path | None,
+    *,
+    flags: Mapping[str, object],
+    environ: Mapping[str, str],
+    defaults: Mapping[str, object] = MappingProxyType({}),
+) -> Config:
     """Reads file, variables and flags; without a path LIBVIRT_EXPORTER_CONFIG_FILE names the file.
 
     `flags` are by the settings' keys: text or values, a list for a repeatable one; None and an
     empty list are flags that were not given. An empty variable counts as not set. A list or a
-    mapping is replaced as a whole, never merged. Raises ConfigError.
+    mapping is replaced as a whole, never merged. `defaults`, by the settings' keys too, stand in for
+    those of the table: a command may have others. Raises ConfigError.
     """
     if path is None and environ.get(CONFIG_FILE.environment):
         path = Path(environ[CONFIG_FILE.environment])
     given = _Given()
+    for setting in SETTINGS:
+        _read_given(setting, "default", defaults.get(setting.key), given)
     # Every source is checked by itself: a mistake is reported even where another source hides it.
     if path is not None:
         _read_file(path, given)

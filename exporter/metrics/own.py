@@ -47,6 +47,13 @@ CONNECTED = Family(
     "Whether the connection to libvirt is there: 1 connected, 0 not.",
 )
 
+CERTIFICATE_EXPIRY = Family(
+    "libvirt_exporter_tls_certificate_expiry_timestamp_seconds",
+    GAUGE,
+    "Unix time at which a certificate of the TLS connection to libvirt expires.",
+    ("certificate",),
+)
+
 RECONNECTS = Family(
     "libvirt_exporter_reconnects_total",
     COUNTER,
@@ -62,7 +69,8 @@ SCRAPES = Family(
 LAST_SCRAPE_ERROR = Family(
     "libvirt_exporter_last_scrape_error",
     GAUGE,
-    "Whether the last scrape failed wholly or in part: 1 failed, 0 not.",
+    "Whether the last scrape failed wholly or in part: 1 failed, 0 not; "
+    "a domain that hangs is no failure.",
 )
 
 LAST_SCRAPE_DURATION = Family(
@@ -125,6 +133,7 @@ FAMILIES: tuple[Family, ...] = (
     BUILD_INFO,
     CONNECTION_INFO,
     CONNECTED,
+    CERTIFICATE_EXPIRY,
     RECONNECTS,
     SCRAPES,
     LAST_SCRAPE_ERROR,

@@ -131,8 +131,8 @@ class DigestMD5:
         self.done = False
         self.layer: SecurityLayer | None = None
 
-    def first(self) -> None:
-        """The daemon speaks first."""
+    def first(self) -> bytes | None:
+        return None  # the daemon speaks first
 
     def step(self, challenge: bytes) -> bytes:
         if self._expected is None:

@@ -173,8 +173,8 @@ async def connect_ssh(
 
 
 async def _start(target: str, argv: list[str], child: _Child, stream: socket.socket) -> None:
-    try:
-        await asyncio.get_running_loop().subprocess_exec(
+    starting = asyncio.ensure_future(
+        asyncio.get_running_loop().subprocess_exec(
             lambda: child,
             *argv,
             stdin=stream.fileno(),
@@ -182,6 +182,13 @@ async def _start(target: str, argv: list[str], child: _Child, stream: socket.soc
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,  # no terminal to ask on, and no share in its Ctrl-C
         )
+    )
+    try:
+        await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        # asyncio would end the program alone, and not what it has started; `child` knows it now.
+        await asyncio.wait((starting,))
+        raise
     except (OSError, ValueError) as exc:
         reason = getattr(exc, "strerror", None) or str(exc)
         attempt = Attempt(argv[0], f"the program cannot be run: {reason}")
@@ -291,7 +298,7 @@ class _Child(asyncio.SubprocessProtocol):
     async def end(self, *, patience_seconds: float) -> None:
         """Waits for the program's end so long, then tells it to end, then kills it; reaps it."""
         if self._transport is None:
-            return  # it was never started, or asyncio has already ended it
+            return  # it was never started
         try:
             for number, seconds in (
                 (None, patience_seconds),

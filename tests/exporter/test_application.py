@@ -11,7 +11,7 @@ import socket
 import httpx
 import pytest
 
-from exporter.application import Application, collectors_of
+from exporter.application import Application
 from exporter.config import (
     CollectorsConfig,
     Config,
@@ -24,6 +24,7 @@ from exporter.config import (
 )
 from exporter.exposition import Format
 from exporter.start_times import NoStartTimes, ProcessStartTimes
+from exporter.target import collectors_of
 from libvirt_rpc.errors import InvalidURI
 from libvirt_rpc.protocol import procedures as p
 from libvirt_rpc.trace.replay import Replayer
@@ -112,7 +113,9 @@ async def test_a_single_scrape_that_loses_the_daemon_says_that_it_failed() -> No
     async with ScriptedDaemon(by_table(answers)) as daemon:
         body, status = await Application(configured(daemon.uri)).scrape_once()
     assert status == 1
-    assert read_page(body).value("libvirt_exporter_last_scrape_error") == 1
+    page = read_page(body)
+    assert page.value("libvirt_exporter_last_scrape_error") == 1
+    assert page.value("libvirt_exporter_connected") == 0
 
 
 # Serving.

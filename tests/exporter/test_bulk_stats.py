@@ -305,6 +305,19 @@ async def test_after_its_release_the_next_scrape_is_whole(clock: VirtualClock) -
 
 
 @in_virtual_time
+async def test_a_domain_that_comes_back_in_the_middle_of_a_scrape_is_whole_in_it(
+    clock: VirtualClock,
+) -> None:
+    async with ScriptedHost(100, seconds_a_call=0.05, clock=clock) as host:
+        host.hang(50)
+        await host.collect()
+        asyncio.get_running_loop().call_later(0.1, host.release, host.guests[50])
+        collected = await host.collect()
+        assert whole(collected) == all_of(host)
+        assert not collected.missing
+
+
+@in_virtual_time
 async def test_a_domain_that_was_slow_only_comes_whole(clock: VirtualClock) -> None:
     async with ScriptedHost(100, clock=clock) as host:
         slow = host.guests[50]
@@ -340,7 +353,9 @@ async def test_a_single_call_that_hangs_is_repeated_only_when_the_monitor_is_occ
         assert len(asked_for(host, second.domain.name)) == 3  # chunk, alone, what cannot hang
         host.forget_calls()
         second.control_hangs = True
+        started = clock.now
         collected = await host.collect()
+        assert clock.now - started < GRACE_SECONDS + MARGIN
         assert not [one for one in asked_for(host, second.domain.name) if one.stats & ~MONITOR_FREE]
         assert missing(collected) == {first.domain.name, second.domain.name}
         second.control_hangs = False
@@ -443,8 +458,7 @@ async def test_a_further_lane_is_opened_beside_stuck_calls_and_dropped_again(
         host.forget_calls()
         collected = await host.collect()
         assert host.connections == 2
-        assert {one.connection for one in host.asked} == {0, 1} or len(host.asked) > 0
-        assert any(one.connection == 1 for one in host.asked)
+        assert {one.connection for one in host.asked} == {1}
         assert len(whole(collected)) == 98
         host.release(host.guests[10])
         host.release(host.guests[50])
@@ -535,24 +549,66 @@ async def test_hung_images_leave_places_for_the_running_domains(clock: VirtualCl
         assert len(collected.records) == 704
 
 
+@pytest.mark.parametrize("max_stuck_calls", [3, 30])
+def test_control_information_that_hangs_is_given_up(max_stuck_calls: int) -> None:
+    @in_virtual_time
+    async def collecting(clock: VirtualClock) -> None:
+        async with ScriptedHost(100, max_stuck_calls=max_stuck_calls, clock=clock) as host:
+            host.hang(*range(0, 100, 10))
+            for guest in host.guests:
+                guest.control_hangs = True
+            for _ in range(4):
+                started = clock.now
+                # When these take the last place of the bound, nothing is left for the list.
+                with contextlib.suppress(CallTimeout):
+                    assert_every_domain_is_accounted_for(await host.collect(5.0))
+                assert clock.now - started < 5.0 + MARGIN
+            assert host.most_held <= host.bound
+            probes = [one for one in host.bulk.left_behind if one.kind.name == "PROBE"]
+            assert len(probes) <= PROBES_AT_ONCE
+
+    collecting()
+
+
 @in_virtual_time
-async def test_control_information_that_hangs_is_given_up(clock: VirtualClock) -> None:
-    async with ScriptedHost(100, clock=clock) as host:
-        host.hang(*range(0, 100, 10))
-        for guest in host.guests:
-            guest.control_hangs = True
-        for _ in range(4):
-            started = clock.now
-            # When these take the last place of the bound, nothing is left for the list.
-            with contextlib.suppress(CallTimeout):
-                assert_every_domain_is_accounted_for(await host.collect(5.0))
-            assert clock.now - started < 5.0 + MARGIN
-        assert host.most_held <= host.bound
-        probes = [one for one in host.bulk.left_behind if one.kind.name == "PROBE"]
-        assert len(probes) <= PROBES_AT_ONCE
+async def test_what_hangs_even_without_the_monitor_is_not_repeated_either(
+    clock: VirtualClock,
+) -> None:
+    async with ScriptedHost(4, inactive=2, max_stuck_calls=10, clock=clock) as host:
+        locked = host.guests[1]
+        locked.is_locked = locked.control_hangs = True
+        for _ in range(2):
+            assert locked.domain.uuid in (await host.collect(5.0)).missing
+        held, calls = host.held, len(asked_for(host, locked.domain.name))
+        for _ in range(3):
+            collected = await host.collect(5.0)
+            assert missing(collected) == {locked.domain.name}
+        assert (host.held, len(asked_for(host, locked.domain.name))) == (held, calls)
 
 
-SWITCHES = ("monitor_hangs", "image_hangs", "control_hangs", "is_held_by_other", "is_gone")
+@in_virtual_time
+async def test_running_and_inactive_domains_that_hang_are_not_asked_together(
+    clock: VirtualClock,
+) -> None:
+    async with ScriptedHost(10, inactive=10, clock=clock) as host:
+        host.has_control_info = False
+        host.hang(1)
+        host.guest("off-00003").image_hangs = True
+        for _ in range(2):
+            collected = await host.collect(5.0)
+            assert len(collected.records) == 20
+        assert all(len({name[:2] for name in one.names}) == 1 for one in host.asked)
+        assert host.held == 2
+
+
+SWITCHES = (
+    "monitor_hangs",
+    "image_hangs",
+    "control_hangs",
+    "is_locked",
+    "is_held_by_other",
+    "is_gone",
+)
 CHANGES = st.lists(
     st.tuples(st.integers(0, 19), st.sampled_from([*SWITCHES, "release", "list"])), max_size=12
 )
@@ -656,11 +712,11 @@ async def test_a_deadline_that_is_brought_forward_holds(clock: VirtualClock) -> 
             host.hang(1)
             deadline = host.deadline(30.0)
             running = asyncio.create_task(host.bulk.collect(STATS, deadline))
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(8.0)
             started = clock.now
-            deadline.bring_forward(clock.now + 2.0)
+            deadline.bring_forward(clock.now + 1.0)
             await asyncio.wait([running])
-            assert clock.now - started <= 2.0 + MARGIN
+            assert clock.now - started <= 1.0 + MARGIN
             assert (running.exception() is not None) is host.list_hangs
 
 

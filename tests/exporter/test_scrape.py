@@ -14,7 +14,6 @@ from exporter.config import CollectorsConfig, Config, MetricsConfig
 from exporter.exposition import Sample
 from exporter.metrics.own import UNKNOWN_FIELDS
 from exporter.scrape import Scraper
-from exporter.self_metrics import SelfMetrics
 from libvirt_rpc.protocol import procedures as p
 from tests.support.daemon import ScriptedDaemon, by_table, closes, never, refuses
 from tests.support.exporting import QEMU_HOST, Held, configured, exporting
@@ -288,7 +287,7 @@ async def test_a_mistake_in_one_collector_costs_no_other_its_figures(
         exporting(configured(daemon.uri)) as application,
     ):
         collectors: list[Collector] = [Stumbling(), Modest()]
-        scraper = Scraper(application.hypervisor, collectors, SelfMetrics())
+        scraper = Scraper(application.hypervisor, collectors)
         page = read_page((await scraper.scrape()).render())
     assert page.value("libvirt_exporter_collector_success", collector="stumbling") == 0
     assert page.value("libvirt_exporter_collector_success", collector="modest") == 1

@@ -20,9 +20,10 @@ from tests.support.pages import ReadPage, read_response
 
 logger = logging.getLogger(__name__)
 
-LASTING = tuple(
-    DomainSpec(f"lasting-{number}", disks=(Disk("vda"),), state=state)
-    for number, state in enumerate(("paused", "paused", "shut off"))
+LASTING = (
+    DomainSpec("lasting-0", disks=(Disk("vda"),)),
+    DomainSpec("lasting-1", disks=(Disk("vda"),)),
+    DomainSpec("lasting-2", disks=(Disk("vda"),), state="shut off"),
 )
 WORKERS = 5
 CYCLES = 40

@@ -21,16 +21,21 @@ from libvirt_rpc.protocol import xdr
 from libvirt_rpc.protocol.constants import KeepaliveProcedure, MessageType, Program, Status
 from libvirt_rpc.protocol.framing import Frame, FrameDecoder
 from libvirt_rpc.protocol.procedures import PROCEDURES, Procedure
+from libvirt_rpc.sasl.mechanism import SecurityLayer
 
 
 class Peer(asyncio.Protocol):
-    """One client as the daemon sees it: what it sent, and the means to answer."""
+    """One client as the daemon sees it: what it sent, and the means to answer.
+
+    Once `layer` is set, everything goes through it; `raw` is what came over the wire.
+    """
 
     def __init__(self, daemon: ScriptedDaemon) -> None:
         self.frames: list[Frame] = []
         self.raw = bytearray()
         self.error: ProtocolError | None = None
         self.ended = asyncio.Event()
+        self.layer: SecurityLayer | None = None
         self._daemon = daemon
         self._decoder = FrameDecoder()
         self._arrived = asyncio.Event()
@@ -43,6 +48,8 @@ class Peer(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.raw += data
+        if self.layer is not None:
+            data = self.layer.decode(data)
         self._decoder.feed(data)
         try:
             while (frame := self._decoder.next_frame()) is not None:
@@ -78,7 +85,7 @@ class Peer(asyncio.Protocol):
 
     def send(self, data: bytes) -> None:
         assert self._transport is not None
-        self._transport.write(data)
+        self._transport.write(data if self.layer is None else self.layer.encode(data))
 
     def reply(self, call: Frame, value: xdr.Struct | None = None, **words: int) -> None:
         """Answers `call`; `words` replace the header's, such as `serial` or `status`."""

@@ -140,7 +140,7 @@ async def get(
     application: Application, path: str = "/metrics", *, method: str = "GET", **headers: str
 ) -> httpx.Response:
     """Asks the application over HTTP; underscores in the headers' names stand for hyphens."""
-    transport = httpx.ASGITransport(make_app(application.scraper, application.config.web))
+    transport = httpx.ASGITransport(make_app(application))
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     async with httpx.AsyncClient(transport=transport, base_url="http://exporter") as client:
         # Only what the test asks for: the client would accept gzip by itself.

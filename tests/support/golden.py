@@ -66,6 +66,7 @@ async def replayed_page(trace: Path) -> tuple[str, Calls]:
     application = Application(config_for(trace), replayer=replayer, tap=calls)
     body, status = await application.scrape_once(Format.TEXT)
     assert status == 0
+    assert 'libvirt_exporter_collector_success{collector="domain_stats"} 1' in body.decode()
     lines = [line for line in body.decode().splitlines() if not _MOVING.match(line)]
     return "\n".join(lines) + "\n", calls
 

@@ -63,6 +63,8 @@ class Guest:
     monitor_hangs: bool = False
     image_hangs: bool = False
     control_hangs: bool = False
+    is_locked: bool = False
+    """The daemon itself holds the domain: all statistics of it hang, whichever are asked for."""
     is_gone: bool = False
     """It is listed still, and gone when it is asked for."""
     is_busy: int = 0
@@ -203,7 +205,7 @@ class ScriptedHost:
     def release(self, guest: Guest) -> None:
         """Everything of it answers again, and what waited for it goes on."""
         guest.monitor_hangs = guest.image_hangs = guest.control_hangs = False
-        guest.is_held_by_other = False
+        guest.is_locked = guest.is_held_by_other = False
         self.go_on()
 
     def go_on(self) -> None:
@@ -288,11 +290,11 @@ class ScriptedHost:
         args: Any = _arguments(t.ConnectListAllDomainsArgs, working.frame)
         flags = ConnectListAllDomainsFlags(args.flags)
         self.lists.append(flags)
-        wanted = {
-            ConnectListAllDomainsFlags.ACTIVE: lambda one: one.is_running,
-            ConnectListAllDomainsFlags.INACTIVE: lambda one: not one.is_running,
-        }.get(flags, lambda one: True)
-        domains = tuple(one.domain for one in self.guests if wanted(one))
+        unwanted = {
+            ConnectListAllDomainsFlags.ACTIVE: False,
+            ConnectListAllDomainsFlags.INACTIVE: True,
+        }.get(flags)
+        domains = tuple(one.domain for one in self.guests if one.is_running is not unwanted)
         refusal = None
         if len(domains) > self.longest_list:
             refusal = refuses(39, f"Too many domains '{len(domains)}' for limit '16384'")
@@ -359,7 +361,7 @@ class ScriptedHost:
     def _ask(self, guest: Guest, working: Working) -> bool:
         """Whether the domain answered the call, be it in part."""
         wants_image = DomainStatsTypes.BLOCK in working.stats and not guest.is_running
-        if guest.image_hangs and wants_image:
+        if guest.is_locked or (guest.image_hangs and wants_image):
             return False
         is_whole = True
         if guest.is_running and working.stats & NEED_MONITOR:

@@ -5,10 +5,16 @@ Everything is in a folder of the test's own; the daemon finds it by SASL_CONF_PA
 
 from __future__ import annotations
 
+import hashlib
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from libvirt_rpc.credentials import Credentials
+from libvirt_rpc.sasl import digest_md5
+from libvirt_rpc.sasl.packets import Packets
 
 NEEDED_PROGRAMS = ("saslpasswd2",)
 
@@ -51,3 +57,21 @@ def write_auth_conf(path: Path, username: str, password: str, *, host: str = "de
     )
     path.chmod(0o600)
     return path
+
+
+def digest_md5_server_layer(session_key: bytes, key_size: int) -> Packets:
+    """The daemon's end of DIGEST-MD5's security layer."""
+    way_out = digest_md5._Direction(session_key, key_size, "server-to-client")
+    way_in = digest_md5._Direction(session_key, key_size, "client-to-server")
+    return Packets(way_out.wrap, way_in.unwrap, chunk_size=1000, wrapped_max=65536)
+
+
+def digest_md5_session_key(
+    response: bytes, nonce: str, known: Credentials
+) -> tuple[bytes, str, str]:
+    """H(A1) as a daemon that knows one user has it; the client's nonce, and its proof."""
+    fields = dict(re.findall(r'([\w-]+)="?([^",]*)"?', response.decode()))
+    cnonce = fields["cnonce"]
+    secret = ":".join((known.username, fields["realm"], known.password)).encode()
+    key = hashlib.md5(hashlib.md5(secret).digest() + f":{nonce}:{cnonce}".encode()).digest()
+    return key, cnonce, fields["response"]

@@ -61,6 +61,22 @@ def refusal(call: Frame, code: int = 42, text: str | None = "no domain") -> Fram
     return reply_to(call, error, status=Status.ERROR)
 
 
+def test_bytes_behind_a_reply_can_be_put_in_another_form_before_they_are_read() -> None:
+    client = Client()
+    _, call = client.call(p.AUTH_LIST, None)
+
+    def read(payload: bytes) -> bytes:
+        client.translate_rest(lambda rest: rest[::-1])
+        return payload
+
+    receive(client, reply_to(call, t.AuthListReply((1,))).encode())
+    _, call = client.call(p.AUTH_SASL_STEP, t.AuthSaslStepArgs(1, b""), read)
+    reply = reply_to(call, t.AuthSaslReply(1, 1, b"")).encode()
+    events = receive(client, reply + PING[::-1])
+    assert isinstance(events[0], ReplyReceived)
+    assert events[1:] == [PingReceived()]
+
+
 def test_a_connection_goes_through_its_phases() -> None:
     client = Client()
     phases = [client.phase]

@@ -166,6 +166,16 @@ def test_nothing_larger_than_what_the_oldest_daemons_take_is_sent() -> None:
         Frame(Program.REMOTE, 1, 344, MessageType.CALL, 0, payload=largest + b"\0").encode()
 
 
+def test_what_was_not_cut_into_frames_yet_can_be_taken_back() -> None:
+    decoder = FrameDecoder()
+    first = Frame(1, 1, 1, MessageType.CALL, 1).encode()
+    decoder.feed(first + first + b"rest")
+    assert decoder.next_frame() is not None
+    assert decoder.take() == first + b"rest"
+    assert decoder.take() == b""
+    assert decoder.next_frame() is None
+
+
 def test_a_frame_that_has_begun_is_seen_in_the_buffer() -> None:
     decoder = FrameDecoder()
     assert decoder.buffered == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import subprocess
@@ -428,15 +429,21 @@ async def test_a_daemon_that_is_slow_later_is_no_failure_to_connect(program: Pat
             await connect(bridge(program, daemon), timeout=1)
 
 
-async def test_a_session_that_is_closed_in_the_middle_leaves_no_child(program: Path) -> None:
+@pytest.mark.parametrize("turns", [0, 1, 2, 5, 100])
+async def test_an_attempt_that_is_cancelled_leaves_no_process(program: Path, turns: int) -> None:
     before = children()
-    opening = asyncio.create_task(_connected(write(program, "#!/bin/sh\nsleep 1000\n")))
+    mark = f"1000.{os.getpid()}"
+    opening = asyncio.create_task(_connected(write(program, f"#!/bin/sh\nsleep {mark}\n")))
     while children() == before:
+        await asyncio.sleep(0)
+    for _ in range(turns):
         await asyncio.sleep(0.001)
     opening.cancel()
     with pytest.raises(asyncio.CancelledError):
         await opening
     assert children() == before
+    while _is_running(mark):
+        await asyncio.sleep(0.001)
 
 
 async def _connected(uri: str) -> None:
@@ -449,3 +456,11 @@ def _is_alive(pid: str) -> bool:
     except OSError:
         return False
     return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def _is_running(word: str) -> bool:
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # gone since the listing
+            if word.encode() in path.read_bytes().split(b"\0"):
+                return True
+    return False

@@ -132,6 +132,26 @@ async def test_the_next_address_has_its_turn_while_one_is_silent(
         await asyncio.sleep(0)  # the loser's socket closes in the loop's next turn
 
 
+async def test_of_two_that_answer_in_the_same_moment_one_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop = asyncio.get_running_loop()
+    connect_now, both = loop.sock_connect, asyncio.Barrier(2)
+
+    async def connect_together(sock: socket.socket, address: Any) -> None:
+        await connect_now(sock, address)
+        await both.wait()
+
+    monkeypatch.setattr(loop, "sock_connect", connect_together)
+    monkeypatch.setattr(tcp, "HEAD_START_SECONDS", 0)
+    before = open_files()
+    async with listening() as one, listening("127.0.0.2") as two:
+        resolve(monkeypatch, ("127.0.0.1", one), ("127.0.0.2", two))
+        assert await opened() in {("127.0.0.1", one), ("127.0.0.2", two)}
+    while open_files() > before:
+        await asyncio.sleep(0)
+
+
 async def test_the_families_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     with closed() as one, closed() as two, closed() as three:
         resolve(monkeypatch, ("::1", one), ("::1", two), ("127.0.0.1", three), ("127.0.0.1", one))
