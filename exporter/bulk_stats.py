@@ -571,20 +571,24 @@ class _Collection:
         """Once more those whose job another client held for a moment, whose stuck call has ended, or
         that were refused, as a domain is that ends in the middle of its call.
         """
-        busy = self._bulk.suspects() | self._in_open_calls()
-        again = [
-            domain
-            for domain in self.collected.domains
-            if domain.id != -1 and domain.uuid not in busy and self._is_short(domain, suspects)
-        ]
-        if not again or self._soft.remaining() < 2 * BUSY_PAUSE_SECONDS:
+        if not self._short_ones(suspects) or self._soft.remaining() < 2 * BUSY_PAUSE_SECONDS:
             return
         await asyncio.sleep(BUSY_PAUSE_SECONDS)
+        # More stuck calls may have ended meanwhile.
+        again = self._short_ones(suspects)
         size = chunk_size(len(again), self._bulk.parallel)
         self._queue += [_Work(_Kind.CHUNK, chunk) for chunk in chunked(again, size)]
         before = dict(self.collected.records)
         await self._work(self._reserve)
         await self._judge_short_ones([domain for domain in again if domain.uuid in before], before)
+
+    def _short_ones(self, suspects: set[uuid.UUID]) -> list[Domain]:
+        busy = self._bulk.suspects() | self._in_open_calls()
+        return [
+            domain
+            for domain in self.collected.domains
+            if domain.id != -1 and domain.uuid not in busy and self._is_short(domain, suspects)
+        ]
 
     def _is_short(self, domain: Domain, suspects: set[uuid.UUID]) -> bool:
         record = self.collected.records.get(domain.uuid)

@@ -7,18 +7,20 @@ is refused, for a probe uses this machine's sockets and credentials.
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import ipaddress
 import logging
 import re
+import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from exporter.config import Config, ModuleConfig, TargetConfig
 from exporter.exposition import Page
+from exporter.scrape import HURRY_SECONDS
 from exporter.target import Target, for_endpoint, make_target
 from libvirt_rpc.deadline import Deadline
-from libvirt_rpc.errors import InvalidURI
+from libvirt_rpc.errors import InvalidURI, LibvirtRPCError
 from libvirt_rpc.session import CallObservation
 from libvirt_rpc.uri import ConnectionURI, URIParameters, parse_uri
 
@@ -47,6 +49,8 @@ class _Kept:
     task: asyncio.Task[None]
     last_used: float
     users: int = 0
+    has_waited: bool = False
+    """Whether a probe has waited for the first attempt until its deadline: the next one does not."""
 
 
 class Probes:
@@ -66,6 +70,9 @@ class Probes:
         self._make = make
         self._clock = clock
         self._kept: dict[tuple[str, str], _Kept] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+        self._waiting: set[asyncio.Timeout] = set()
+        self._is_ending = False
 
     @property
     def connections(self) -> int:
@@ -85,17 +92,35 @@ class Probes:
         kept = self._keep(config, settings)
         kept.users += 1
         try:
-            hypervisor = kept.target.hypervisor
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(deadline.remaining()):
-                    await hypervisor.first_attempt()
+            await self._first_attempt(kept, deadline)
+            if self._is_ending:
+                deadline.bring_forward(Deadline.after(HURRY_SECONDS).at)
             return await kept.target.scraper.scrape(deadline.remaining())
         finally:
             kept.users -= 1
             kept.last_used = self._clock()
 
+    async def _first_attempt(self, kept: _Kept, deadline: Deadline) -> None:
+        if kept.has_waited:
+            return
+        try:
+            async with asyncio.timeout(deadline.remaining()) as timeout:
+                self._waiting.add(timeout)
+                try:
+                    await kept.target.hypervisor.first_attempt()
+                finally:
+                    self._waiting.discard(timeout)
+        except TimeoutError:
+            kept.has_waited = True
+
     def hurry(self) -> None:
         """Lets running probes end soon: the exporter shall end."""
+        self._is_ending = True
+        soon = asyncio.get_running_loop().time() + HURRY_SECONDS
+        for timeout in self._waiting:
+            until = timeout.when()
+            if not timeout.expired() and (until is None or soon < until):
+                timeout.reschedule(soon)
         for kept in self._kept.values():
             kept.target.scraper.hurry()
 
@@ -108,18 +133,18 @@ class Probes:
                 await self.close_idle()
         finally:
             await self._close(list(self._kept))
+            await asyncio.gather(*self._closing, return_exceptions=True)
 
     async def close_idle(self) -> None:
         """Closes the connections of targets that were not probed for the idle timeout."""
-        now = self._clock()
+        await self._close([key for key, kept in self._kept.items() if self._is_idle(kept)])
+
+    def _is_idle(self, kept: _Kept) -> bool:
         longest = self._config.probe.idle_timeout_seconds
-        await self._close(
-            [
-                key
-                for key, kept in self._kept.items()
-                if not kept.users and now - kept.last_used >= longest
-            ]
-        )
+        if not kept.target.hypervisor.is_connected:
+            # Else the next probe would try at once what the pause between attempts puts off.
+            longest = max(longest, self._config.libvirt.reconnect_interval_seconds)
+        return not kept.users and self._clock() - kept.last_used >= longest
 
     def _find(self, name: str, module: str | None) -> tuple[TargetConfig, ModuleConfig]:
         known = self._config.targets.get(name)
@@ -153,19 +178,25 @@ class Probes:
         key = (target.name, module.name)
         kept = self._kept.get(key)
         if kept is None:
+            made = self._make_target(target, module)
             self._make_room()
-            made = self._make(
-                replace(
-                    for_endpoint(self._config.libvirt, target),
-                    timeout_seconds=module.timeout_seconds,
-                ),
-                module.collectors,
-                labels=tuple({**dict(self._config.metrics.extra_labels), **module.labels}.items()),
-                observe=self._observe,
-            )
             task = asyncio.create_task(made.hypervisor.run())
             kept = self._kept[key] = _Kept(made, task, self._clock())
         return kept
+
+    def _make_target(self, target: TargetConfig, module: ModuleConfig) -> Target:
+        labels = {**dict(self._config.metrics.extra_labels), **module.labels}
+        libvirt = for_endpoint(self._config.libvirt, target)
+        try:
+            return self._make(
+                replace(libvirt, timeout_seconds=module.timeout_seconds),
+                module.collectors,
+                labels=tuple(labels.items()),
+                observe=self._observe,
+            )
+        except LibvirtRPCError as exc:
+            # An alias that libvirt.conf does not have: the configuration's fault, not the request's.
+            raise ProbeRefused(500, str(exc)) from exc
 
     def _make_room(self) -> None:
         if len(self._kept) < self._config.probe.max_connections:
@@ -178,18 +209,47 @@ class Probes:
                 "probe fewer targets here, or shard them over several exporters",
             )
         _, key = min(idle)
-        self._kept.pop(key).task.cancel()
+        self._end(key)
+
+    def _end(self, key: tuple[str, str]) -> asyncio.Task[None]:
+        """Begins to close; who does not wait for the task leaves that to the end of `run`."""
+        task = self._kept.pop(key).task
+        task.cancel()
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+        return task
 
     async def _close(self, keys: Sequence[tuple[str, str]]) -> None:
-        tasks = [self._kept.pop(key).task for key in keys]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*[self._end(key) for key in keys], return_exceptions=True)
 
 
 def _is_harmless(uri: ConnectionURI) -> bool:
-    """Whether the URI names a host and nothing of this machine."""
-    return not uri.is_local and uri.parameters == URIParameters()
+    """Whether the URI names another host and nothing of this machine."""
+    is_here = uri.is_local or uri.host is None or _is_loopback(uri.host)
+    return not is_here and uri.parameters == URIParameters()
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether a host's name or address leads here, as far as its text tells."""
+    name = host.lower().rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    address = _address(name)
+    return address is not None and (address.is_loopback or address.is_unspecified)
+
+
+def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address that a connection would go to, where the name is one: 127.1 is 127.0.0.1."""
+    try:
+        address = ipaddress.IPv6Address(name)
+    except ValueError:
+        pass
+    else:
+        return address.ipv4_mapped or address
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(name))
+    except OSError:
+        return None
 
 
 def service_discovery(targets: Mapping[str, TargetConfig]) -> list[dict[str, object]]:

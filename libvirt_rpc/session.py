@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -114,6 +115,7 @@ class Session(asyncio.Protocol):
         self._transport = transport
         self._last_received = self._last_ping = time.monotonic()
         if self.keepalive.interval_seconds > 0:
+            _let_the_kernel_watch(transport, self.keepalive)
             self._schedule_keepalive()
 
     def data_received(self, data: bytes) -> None:
@@ -321,12 +323,18 @@ class Session(asyncio.Protocol):
     def _schedule_keepalive(self) -> None:
         now = time.monotonic()
         silent_since = max(self._last_received, self._last_ping)
-        due = silent_since + self.keepalive.interval_seconds
+        due = silent_since + self._pause_before_ping
         give_up = self._last_received + self.keepalive.interval_seconds * self.keepalive.count
         at = min(due, give_up) if self._pings_are_read() else due
         self._keepalive_timer = asyncio.get_running_loop().call_later(
             max(0.0, at - now), self._keepalive_due
         )
+
+    @property
+    def _pause_before_ping(self) -> float:
+        # Nobody is given up without having been asked.
+        interval = self.keepalive.interval_seconds
+        return interval if self.keepalive.count > 1 else interval / 2
 
     def _pings_are_read(self) -> bool:
         return self.outstanding < DAEMON_REQUEST_SLOTS
@@ -343,10 +351,28 @@ class Session(asyncio.Protocol):
                 SessionClosed(f"no sign of life for {silence:.1f} s ({count} keepalive intervals)")
             )
             return
-        elif now - max(self._last_received, self._last_ping) >= interval:
+        elif now - max(self._last_received, self._last_ping) >= self._pause_before_ping:
             self._last_ping = now
             self._send(self.client.ping())
         self._schedule_keepalive()
+
+
+def _let_the_kernel_watch(transport: asyncio.Transport, keepalive: Keepalive) -> None:
+    """Has TCP find a host that is gone even while the daemon is too busy to read our pings."""
+    sock = transport.get_extra_info("socket")
+    if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    seconds = max(1, round(keepalive.interval_seconds))
+    whole = int(keepalive.interval_seconds * keepalive.count * 1000)
+    for level, option, value in (
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, seconds),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, seconds),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, max(1, keepalive.count - 1)),
+        (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, max(1000, whole)),
+    ):
+        with contextlib.suppress(OSError):
+            sock.setsockopt(level, option, value)
 
 
 def _retrieve(future: asyncio.Future[Any]) -> None:

@@ -221,6 +221,8 @@ class Client:
             raise UnexpectedMessage(
                 f"a reply to {_described(frame)} with the serial of {procedure.name}"
             )
+        if frame.version != PROGRAM_VERSION:
+            raise UnexpectedMessage(f"version {frame.version} in the reply to {procedure.name}")
         if frame.status not in (Status.OK, Status.ERROR):
             raise UnexpectedMessage(f"status {frame.status} in the reply to {procedure.name}")
         del self._outstanding[frame.serial]

@@ -21,16 +21,24 @@ class CallCounter:
         self.calls: Counter[str] = Counter()
         self.in_flight = 0
         self.most_in_flight = 0
+        self._is_idle = asyncio.Event()
+
+    async def idle(self) -> None:
+        """Waits until every call has its reply."""
+        await self._is_idle.wait()
 
     def sent(self, frame: Frame) -> None:
         if frame.type == MessageType.CALL:
             self.calls[procedure_name(frame.program, frame.procedure)] += 1
             self.in_flight += 1
+            self._is_idle.clear()
             self.most_in_flight = max(self.most_in_flight, self.in_flight)
 
     def received(self, frame: Frame) -> None:
         if frame.type == MessageType.REPLY:
             self.in_flight -= 1
+            if not self.in_flight:
+                self._is_idle.set()
 
 
 @contextlib.asynccontextmanager
