@@ -11,16 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter import lanes
-from exporter.bulk_stats import (
-    GRACE_SECONDS,
-    INACTIVE_CHUNK,
-    LARGEST_CHUNK,
-    MONITOR_FREE,
-    PROBES_AT_ONCE,
-    Collected,
-    chunk_size,
-)
+from exporter.bulk_stats import Collected, lanes
+from exporter.bulk_stats.collection import GRACE_SECONDS, MONITOR_FREE
+from exporter.bulk_stats.requests import INACTIVE_CHUNK, LARGEST_CHUNK, chunk_size
+from exporter.bulk_stats.slots import PROBES_AT_ONCE
 from libvirt_rpc.enums import (
     ConnectGetAllDomainStatsFlags,
     ConnectListAllDomainsFlags,
@@ -132,12 +126,12 @@ async def test_inactive_domains_are_asked_in_calls_of_their_own(clock: VirtualCl
         for one in host.asked:
             assert len({name[:2] for name in one.names}) == 1
             sizes[one.is_running].append(len(one.names))
-        assert sizes == {True: [4] * 25, False: [INACTIVE_CHUNK, 100 - INACTIVE_CHUNK]}
+        assert sizes == {True: [7] * 14 + [2], False: [INACTIVE_CHUNK, 100 - INACTIVE_CHUNK]}
 
 
 @pytest.mark.parametrize(
     ("running", "parallel", "size"),
-    [(0, 4, 1), (1, 4, 1), (32, 4, 1), (33, 4, 2), (100, 4, 4), (100, 1, 13), (513, 4, 16)],
+    [(0, 4, 1), (1, 4, 1), (16, 4, 1), (17, 4, 2), (100, 4, 7), (40, 1, 10), (257, 4, 16)],
 )
 def test_a_chunk_is_small_and_grows_with_the_host(running: int, parallel: int, size: int) -> None:
     assert chunk_size(running, parallel) == size
@@ -564,7 +558,7 @@ def test_control_information_that_hangs_is_given_up(max_stuck_calls: int) -> Non
                     assert_every_domain_is_accounted_for(await host.collect(5.0))
                 assert clock.now - started < 5.0 + MARGIN
             assert host.most_held <= host.bound
-            probes = [one for one in host.bulk.left_behind if one.kind.name == "PROBE"]
+            probes = [one for one in host.bulk.memory.left_behind if one.kind.name == "PROBE"]
             assert len(probes) <= PROBES_AT_ONCE
 
     collecting()
@@ -882,7 +876,7 @@ async def test_after_a_reconnect_nowait_is_tried_again(clock: VirtualClock) -> N
 
 @in_virtual_time
 async def test_a_session_that_ends_in_the_middle_gives_what_had_come(clock: VirtualClock) -> None:
-    async with ScriptedHost(200, seconds_a_call=0.02, clock=clock) as host:
+    async with ScriptedHost(400, seconds_a_call=0.02, clock=clock) as host:
         asyncio.get_running_loop().call_later(0.1, host.end_connections)
         started = clock.now
         collected = await host.collect()

@@ -1,0 +1,52 @@
+"""The engine of one hypervisor: `collect`, again and again."""
+
+from __future__ import annotations
+
+from exporter.bulk_stats.collection import Collection
+from exporter.bulk_stats.lanes import LaneChoice, LaneSource
+from exporter.bulk_stats.memory import Memory
+from exporter.bulk_stats.requests import Collected
+from exporter.bulk_stats.slots import Slots
+from libvirt_rpc.connection import Connection
+from libvirt_rpc.deadline import Deadline
+from libvirt_rpc.enums import DomainStatsTypes
+from libvirt_rpc.session import DAEMON_REQUEST_SLOTS
+
+
+class BulkStats:
+    """Collects from one hypervisor, whose connections `source` has.
+
+    At most `parallel` calls are in flight, and with those that hang at most `max_stuck_calls` more.
+    """
+
+    def __init__(self, source: LaneSource, *, parallel: int, max_stuck_calls: int) -> None:
+        self.lanes = LaneChoice(source, slots=max(DAEMON_REQUEST_SLOTS, parallel + 1))
+        self.memory = Memory()
+        self._parallel = parallel
+        self._bound = max_stuck_calls + parallel
+        self._main: Connection | None = None
+
+    @property
+    def stuck_calls(self) -> int:
+        """Calls that the exporter waits for no longer and the daemon still works on."""
+        return self.memory.stuck_calls
+
+    async def collect(self, stats: DomainStatsTypes, deadline: Deadline) -> Collected:
+        """By the deadline. Raises LibvirtRPCError where not even the list of domains is to be had."""
+        main = next(iter(self.lanes.source.lanes), None)
+        if main is not self._main:
+            self._main = main
+            self.memory.meet_daemon()
+        slots = Slots(self.memory, self.lanes, deadline, parallel=self._parallel, bound=self._bound)
+        collection = Collection(self.memory, slots, stats, deadline)
+        try:
+            await collection.run()
+        finally:
+            self.memory.left_behind += slots.leave_behind()
+        collected = collection.collected
+        collected.stuck = self.stuck_calls
+        for connection in self.lanes.source.lanes:
+            connection.forget_other_domains(collected.domains)
+        self.memory.forget_other_domains({domain.uuid for domain in collected.domains})
+        self.lanes.drop_idle()
+        return collected
