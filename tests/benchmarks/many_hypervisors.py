@@ -2,15 +2,20 @@
 
 All on loopback: a process that plays the hypervisors from a trace, the exporter as a user runs it, and
 this process, which probes every target once per interval. Bounded by `--rounds`.
+
+The exporter's share is what is left of the process's CPU time without TLS (the difference that it makes
+to a scrape in this process) and without HTTP (what serving a page again costs that is not made anew).
 """
 
 import asyncio
+import math
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -55,9 +60,8 @@ def resident_mib(pid: int) -> float:
     )
 
 
-async def in_process_seconds(socket: str, scrapes: int = 100) -> float:
-    """CPU seconds a domain of the scrape engine alone: no HTTP, no TLS, one hypervisor."""
-    uri = f"qemu+unix:///system?socket={socket}"
+async def in_process_seconds(uri: str, scrapes: int = 100) -> float:
+    """CPU seconds a domain of a scrape in this process, of one hypervisor, without HTTP."""
     application = Application(load(None, flags={"libvirt.uri": uri}, environ={}))
     await application.hypervisor.open()
     try:
@@ -69,6 +73,32 @@ async def in_process_seconds(socket: str, scrapes: int = 100) -> float:
         return (time.process_time() - started) / scrapes / DOMAINS
     finally:
         await application.hypervisor.close()
+
+
+async def http_seconds(config: Path, uri: str, requests: int = 200) -> float:
+    """CPU seconds a domain of serving a probe's page that is there already, compressed."""
+    exporter = start_exporter(
+        f"--config.file={config}", f"--libvirt.uri={uri}", "--collector.min-interval=1h"
+    )
+    try:
+        url = url_of(exporter).replace("/metrics", "/probe?target=hv-000")
+        async with httpx.AsyncClient(timeout=30) as client:
+            for _ in range(5):
+                await client.get(url)
+            before = cpu_seconds(exporter.pid)
+            for _ in range(requests):
+                assert (await client.get(url)).headers["content-encoding"] == "gzip"
+            return (cpu_seconds(exporter.pid) - before) / requests / DOMAINS
+    finally:
+        exporter.terminate()
+        exporter.wait()
+
+
+def start_exporter(*arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "exporter", *arguments, "--log.format=json"]
+    return subprocess.Popen(
+        [*command, "--web.listen-address=127.0.0.1:0"], stderr=subprocess.PIPE, text=True
+    )
 
 
 async def probe_all(
@@ -105,18 +135,14 @@ async def measure(targets: int, interval: float, rounds: int) -> None:
             ]
         )
         config = write_config(folder, port, targets)
-        exporter = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "exporter", f"--config.file={config}"),
-                *("--libvirt.uri=qemu+unix:///system?socket=" + socket, "--log.format=json"),
-                "--web.listen-address=127.0.0.1:0",
-            ],
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        unix = f"qemu+unix:///system?socket={socket}"
+        exporter = start_exporter(f"--config.file={config}", f"--libvirt.uri={unix}")
         try:
             base = url_of(exporter).removesuffix("/metrics")
-            alone = await in_process_seconds(socket)
+            alone = await in_process_seconds(unix)
+            tls_uri = f"qemu+tls://localhost:{port}/system?pkipath={folder}"
+            tls = max(0.0, await in_process_seconds(tls_uri) - alone)
+            http = await http_seconds(config, unix)
             limits = httpx.Limits(max_connections=targets)
             async with httpx.AsyncClient(timeout=30, limits=limits) as client:
                 await probe_all(client, base, targets, interval)
@@ -126,30 +152,40 @@ async def measure(targets: int, interval: float, rounds: int) -> None:
                     seconds += await probe_all(client, base, targets, interval)
                 used = cpu_seconds(exporter.pid) - before
             each = used / (rounds * targets * DOMAINS)
-            report(each, alone, sorted(seconds), resident_mib(exporter.pid), interval)
+            report(each, Parts(alone, tls, http), sorted(seconds), interval)
+            click.echo(f"resident memory         {resident_mib(exporter.pid):.0f} MiB")
         finally:
             for process in (exporter, player):
                 process.terminate()
                 process.wait()
 
 
-def report(
-    each: float, alone: float, seconds: list[float], resident: float, interval: float
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """CPU seconds a domain."""
+
+    alone: float
+    tls: float
+    http: float
+
+
+def report(each: float, parts: Parts, seconds: list[float], interval: float) -> None:
     p99 = seconds[int(len(seconds) * 0.99)]
-    fleet = 1000 * 100
-    cores = each * fleet / interval
-    click.echo(f"{len(seconds)} probes of {DOMAINS} domains")
-    click.echo(f"CPU a probed domain     {each * 1e6:.1f} us")
-    click.echo(f"scrape engine alone     {alone * 1e6:.1f} us")
-    click.echo(f"ratio                   {each / alone:.2f}, limit {LIMIT}")
+    share = each - parts.tls - parts.http
+    cores = each * 1000 * 100 / interval
+    click.echo(f"{len(seconds)} probes of {DOMAINS} domains, CPU a domain:")
+    click.echo(f"the whole process       {each * 1e6:.1f} us")
+    click.echo(f"  of it TLS             {parts.tls * 1e6:.1f} us")
+    click.echo(f"  of it HTTP and gzip   {parts.http * 1e6:.1f} us")
+    click.echo(f"  the exporter's share  {share * 1e6:.1f} us")
+    click.echo(f"a scrape in process     {parts.alone * 1e6:.1f} us")
+    click.echo(f"share / in process      {share / parts.alone:.2f}, limit {LIMIT}")
     click.echo(
         f"probe p50 / p99         {statistics.median(seconds) * 1e3:.1f} / {p99 * 1e3:.1f} ms"
     )
-    click.echo(f"resident memory         {resident:.0f} MiB")
     click.echo(
         f"1,000 hypervisors of 100 domains every {interval:.0f} s: {cores:.2f} cores, "
-        f"{max(1, -(-cores // 0.7)):.0f} replicas at 70 % of a core each"
+        f"{max(1, math.ceil(cores / 0.7))} replicas at 70 % of a core each"
     )
 
 

@@ -8,7 +8,18 @@ from pathlib import Path
 import pytest
 
 from exporter.check import check
-from exporter.config import CollectorsConfig, Config, DiskCollectors, LibvirtConfig
+from exporter.config import (
+    CollectorsConfig,
+    Config,
+    ConfigError,
+    ConnectionConfig,
+    DiskCollectors,
+    DomainCollectors,
+    LibvirtConfig,
+    ModuleConfig,
+    NetworkCollectors,
+    TargetConfig,
+)
 from libvirt_rpc.protocol import procedures as p
 from libvirt_rpc.protocol import types as t
 from tests.support.daemon import (
@@ -143,3 +154,100 @@ async def test_a_collector_that_hangs_fails_with_a_hint() -> None:
     status, said = await checked_with({p.CONNECT_GET_ALL_DOMAIN_STATS: never}, timeout_seconds=0.05)
     assert status == 1
     assert said[-1].endswith("a domain that hangs may be the cause")
+
+
+# Several hypervisors.
+
+NOBODY_THERE = "qemu+unix:///system?socket=/nonexistent/libvirt-sock"
+STATES_ONLY = CollectorsConfig(
+    domain=DomainCollectors(stats=False),
+    disk=DiskCollectors(stats=False),
+    network=NetworkCollectors(stats=False),
+)
+
+
+async def test_each_of_several_connections_is_checked_under_its_name() -> None:
+    async with ScriptedDaemon(by_table(QEMU_HOST)) as daemon:
+        connections = (
+            ConnectionConfig("hv1", daemon.uri),
+            ConnectionConfig("hv2", NOBODY_THERE),
+            ConnectionConfig("hv3", daemon.uri),
+        )
+        status, said = await checked(
+            Config(libvirt=LibvirtConfig(connections=connections), collectors=STATES_ONLY)
+        )
+        assert len(daemon.peers) == 2
+    whole = [
+        "ok    uri             qemu+unix:///system",
+        "ok    socket",
+        "ok    authentication",
+        "ok    open",
+        "ok    versions        libvirt 9.0.0, QEMU 7.2.22, host host-1",
+        "ok    domains         1 active, 1 inactive",
+        "ok    domain.state (state)           4 fields of 2 domains",
+    ]
+    assert status == 1
+    assert said[: len(whole) + 1] == ["hv1:", *whole]
+    assert said[-len(whole) - 1 :] == ["hv3:", *whole]
+    assert said[len(whole) + 1 : len(whole) + 3] == ["hv2:", whole[0]]
+    (failed,) = said[len(whole) + 3 : -len(whole) - 1]
+    assert failed.startswith("FAIL  socket          cannot connect to qemu+unix:///system: ")
+
+
+async def test_where_every_connection_works_the_check_succeeds() -> None:
+    async with ScriptedDaemon(by_table(QEMU_HOST)) as daemon:
+        connections = (ConnectionConfig("hv1", daemon.uri), ConnectionConfig("hv2", daemon.uri))
+        status, _ = await checked(Config(libvirt=LibvirtConfig(connections=connections)))
+    assert status == 0
+
+
+async def test_a_target_is_checked_with_its_own_module() -> None:
+    async with (
+        ScriptedDaemon(by_table(QEMU_HOST)) as daemon,
+        ScriptedDaemon(by_table({p.AUTH_LIST: never})) as silent,
+    ):
+        config = Config(
+            libvirt=LibvirtConfig(uri=NOBODY_THERE),
+            modules={"brief": ModuleConfig("brief", STATES_ONLY, timeout_seconds=0.05)},
+            targets={
+                "hv1": TargetConfig("hv1", daemon.uri, "brief"),
+                "hv2": TargetConfig("hv2", daemon.uri),
+                "hv3": TargetConfig("hv3", silent.uri, "brief"),
+            },
+        )
+        said: dict[str, list[str]] = {name: [] for name in config.targets}
+        statuses = [await check(config, said[name].append, target=name) for name in said]
+    assert statuses == [0, 0, 1]
+    assert [said[name][0] for name in said] == ["hv1:", "hv2:", "hv3:"]
+    assert sum("fields of" in line for line in said["hv1"]) == 1
+    assert sum("fields of" in line for line in said["hv2"]) == 6
+    assert "did not answer AUTH_LIST within 0.05" in said["hv3"][-1]
+
+
+@pytest.mark.parametrize(
+    ("targets", "known"),
+    [({}, "none"), ({"b": NOBODY_THERE, "a": NOBODY_THERE}, "a, b")],
+)
+async def test_a_target_that_is_not_configured_is_an_error_with_those_that_are(
+    targets: dict[str, str], known: str
+) -> None:
+    config = Config(targets={name: TargetConfig(name, uri) for name, uri in targets.items()})
+    said: list[str] = []
+    with pytest.raises(ConfigError, match=f"there is no target 'hv1'; there are: {known}$"):
+        await check(config, said.append, target="hv1")
+    assert said == []
+
+
+@pytest.mark.parametrize(
+    ("username", "password_file"), [("exporter", None), (None, Path("/nonexistent"))]
+)
+async def test_half_of_the_credentials_fails_the_authentication(
+    username: str | None, password_file: Path | None
+) -> None:
+    async with ScriptedDaemon(by_table(QEMU_HOST)) as daemon:
+        libvirt = LibvirtConfig(daemon.uri, username=username, password_file=password_file)
+        status, said = await checked(Config(libvirt=libvirt))
+        assert daemon.peers == []
+    assert status == 1
+    assert said[-1].startswith("FAIL  authentication  ")
+    assert said[-1].endswith("username and password_file go together in the configuration")

@@ -452,18 +452,20 @@ def test_a_target_that_refuses_us_is_tried_once_in_a_long_pause(
 ) -> None:
     @in_virtual_time
     async def run(clock: VirtualClock) -> None:
-        async with ScriptedDaemon(by_table(ASKS_FOR_MORE)) as daemon:
+        async with (
+            ScriptedDaemon(by_table(ASKS_FOR_MORE)) as daemon,
             # Even where connections that nobody asks for are closed sooner.
-            async with probing(configured(idle_timeout_seconds=1.0, hv1=daemon.uri)) as probes:
-                for _ in range(7):
-                    assert (await probe(probes, "hv1")).value(CONNECTED) == 0
-                    assert len(daemon.peers) == 1
-                    await asyncio.sleep(2)
-                for _ in range(60):
-                    await probe(probes, "hv1")
-                    await asyncio.sleep(5)
-                # 314 seconds of pauses between 15 and 30 seconds.
-                assert 11 <= len(daemon.peers) <= 21
+            probing(configured(idle_timeout_seconds=1.0, hv1=daemon.uri)) as probes,
+        ):
+            for _ in range(7):
+                assert (await probe(probes, "hv1")).value(CONNECTED) == 0
+                assert len(daemon.peers) == 1
+                await asyncio.sleep(2)
+            for _ in range(60):
+                await probe(probes, "hv1")
+                await asyncio.sleep(5)
+            # 314 seconds of pauses between 15 and 30 seconds.
+            assert 11 <= len(daemon.peers) <= 21
 
     run()
     (warning,) = [one.getMessage() for one in caplog.records if one.levelno > logging.INFO]

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import dataclasses
 import gzip
+import re
+from collections.abc import AsyncIterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.application import Application
-from exporter.config import ConfigError, ListenAddress, WebConfig
+from exporter.config import (
+    Config,
+    ConfigError,
+    ListenAddress,
+    ProbeConfig,
+    TargetConfig,
+    WebConfig,
+)
 from exporter.exposition import Format
 from exporter.web import listen, negotiate
 from libvirt_rpc.protocol import procedures as p
@@ -207,7 +218,7 @@ async def test_what_is_not_there_is_not_found(path: str) -> None:
         assert (await get(application, path)).status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/-/healthy", "/-/ready", "/"])
+@pytest.mark.parametrize("path", ["/metrics", "/probe", "/sd", "/-/healthy", "/-/ready", "/"])
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
 async def test_nothing_can_be_sent_to_it(path: str, method: str) -> None:
     async with exporting(configured(NOBODY_THERE)) as application:
@@ -264,7 +275,7 @@ async def test_the_landing_page_tells_why_there_is_no_connection_and_escapes_it(
 
 async def test_no_page_may_run_a_script_or_be_taken_for_another_type() -> None:
     async with exporting(configured(NOBODY_THERE)) as application:
-        for path in ("/metrics", "/-/healthy", "/-/ready", "/"):
+        for path in ("/metrics", "/probe", "/sd", "/-/healthy", "/-/ready", "/"):
             headers = (await get(application, path)).headers
             assert headers["x-content-type-options"] == "nosniff"
             assert headers["content-security-policy"].startswith("default-src 'none'")
@@ -285,6 +296,153 @@ async def test_the_extra_pages_answer_while_a_scrape_hangs() -> None:
         held.let_go()
         page = read_page((await scrape).content)
     assert page.value("libvirt_exporter_collector_success") == 1
+
+
+# Probes.
+
+
+def with_targets(config: Config, *allow: str, **targets: str | TargetConfig) -> Config:
+    return dataclasses.replace(
+        config,
+        probe=ProbeConfig(allow=tuple(re.compile(one) for one in allow)),
+        targets={
+            name: TargetConfig(name, one) if isinstance(one, str) else one
+            for name, one in targets.items()
+        },
+    )
+
+
+@contextlib.asynccontextmanager
+async def probing(config: Config) -> AsyncIterator[Application]:
+    """An application that does all that it does when it serves."""
+    application = Application(config)
+    async with application.connecting():
+        yield application
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"), [("", TEXT), (PROMETHEUS_3, OPENMETRICS), ("text/html", TEXT)]
+)
+async def test_a_probe_gives_the_targets_page_as_the_client_wants_it(
+    accept: str, content_type: str
+) -> None:
+    async with (
+        ScriptedDaemon(by_table(QEMU_HOST)) as daemon,
+        probing(with_targets(configured(NOBODY_THERE), hv1=daemon.uri)) as application,
+    ):
+        response = await get(
+            application, "/probe?target=hv1", accept=accept, accept_encoding="gzip"
+        )
+    assert response.headers["content-type"] == content_type
+    assert response.headers["content-encoding"] == "gzip"
+    assert response.headers["x-content-type-options"] == "nosniff"
+    page = read_response(response)
+    assert page.value("libvirt_exporter_connected") == 1
+    assert page.domain_names == {"web", "archive"}
+
+
+HOSTILE = "%3Cscript%3Ealert(1)%3C/script%3E%0D%0AX-Evil:%20%22%27%26%00"
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("", 400),
+        ("?target=", 400),
+        ("?module=default", 400),
+        ("?target=hv2", 403),
+        ("?target=hv1&module=brief", 400),
+        (f"?target=hv1&module={HOSTILE}", 400),
+        (f"?target={HOSTILE}", 403),
+        (f"?target=qemu%2Btls://hv1/{HOSTILE}", 400),
+        ("?target=qemu%2Btls://hv1:x/%3Cscript%3E", 400),
+        ("?target=qemu%2Bscript:%3Cscript%3E", 400),
+        ("?target=qemu:///system", 403),
+        ("?target=qemu%2Bssh://hv1/system?command=/bin/sh", 403),
+        ("?target=%ff%fe", 403),
+        (f"?target={'a' * 10_000}", 403),
+    ],
+)
+async def test_a_probe_that_is_refused_says_why_in_plain_text(query: str, status: int) -> None:
+    config = with_targets(configured(NOBODY_THERE), "(?s)qemu.*", hv1=NOBODY_THERE)
+    async with probing(config) as application:
+        response = await get(application, f"/probe{query}")
+    assert response.status_code == status
+    assert response.headers["content-type"] == "text/plain; charset=utf-8"
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["content-security-policy"].startswith("default-src 'none'")
+    assert response.text.endswith("\n")
+    assert response.text.count("\n") == 1
+    assert response.text[:-1].isprintable()
+    assert len(response.text) < 500
+    assert "alert(1)" not in response.text or status == 400
+    assert not any("evil" in name for name in response.headers)
+
+
+async def test_a_refused_uri_keeps_its_secrets() -> None:
+    async with probing(with_targets(configured(NOBODY_THERE), ".*")) as application:
+        for query in ("qemu%2Btls://user:s3cret@hv1:x/", "qemu%2Btls://hv1:x/?auth=s3cret"):
+            response = await get(application, f"/probe?target={query}")
+            assert response.status_code == 400
+            assert "s3cret" not in response.text
+
+
+async def test_a_probe_where_every_connection_is_in_use_is_unavailable() -> None:
+    held = Held(QEMU_HOST[p.CONNECT_LIST_ALL_DOMAINS])
+    slow: Answers = {**QEMU_HOST, p.CONNECT_LIST_ALL_DOMAINS: held}
+    async with ScriptedDaemon(by_table(slow)) as daemon:
+        config = with_targets(configured(NOBODY_THERE), hv1=daemon.uri, hv2=daemon.uri)
+        config = dataclasses.replace(config, probe=ProbeConfig(max_connections=1))
+        async with probing(config) as application:
+            first = asyncio.create_task(get(application, "/probe?target=hv1"))
+            await held.called()
+            response = await get(application, "/probe?target=hv2")
+            held.let_go()
+            assert (await first).status_code == 200
+    assert response.status_code == 503
+    assert "probe.max_connections" in response.text
+
+
+async def test_a_target_that_is_down_has_a_page_that_says_so() -> None:
+    config = with_targets(configured(NOBODY_THERE), hv1=NOBODY_THERE)
+    async with probing(config) as application:
+        page = read_response(await get(application, "/probe?target=hv1"))
+    assert page.value("libvirt_exporter_connected") == 0
+
+
+def test_a_probe_is_there_before_the_scraper_gives_up() -> None:
+    @in_virtual_time
+    async def run(clock: VirtualClock) -> None:
+        async with ScriptedDaemon(by_table({**QEMU_HOST, p.AUTH_LIST: never})) as daemon:
+            config = with_targets(configured(NOBODY_THERE), hv1=daemon.uri, hv2=daemon.uri)
+            async with probing(config) as application:
+                for target, header, expected in (("hv1", "4", 3.5), ("hv2", "", 10.0)):
+                    began = clock()
+                    response = await get(
+                        application,
+                        f"/probe?target={target}",
+                        x_prometheus_scrape_timeout_seconds=header,
+                    )
+                    assert clock() - began == pytest.approx(expected, abs=0.01)
+                    assert read_response(response).value("libvirt_exporter_connected") == 0
+
+    run()
+
+
+async def test_the_service_discovery_is_json_as_prometheus_takes_it() -> None:
+    hv2 = TargetConfig("hv 2/ü", NOBODY_THERE, labels={"rack": 'r"12'})
+    config = dataclasses.replace(
+        with_targets(configured(NOBODY_THERE), hv1=NOBODY_THERE),
+        targets={"hv1": TargetConfig("hv1", NOBODY_THERE), hv2.name: hv2},
+    )
+    async with probing(config) as application:
+        response = await get(application, "/sd")
+    assert response.headers["content-type"] == "application/json"
+    assert response.json() == [
+        {"targets": ["hv1"], "labels": {"__param_module": "default"}},
+        {"targets": ["hv 2/ü"], "labels": {"__param_module": "default", "rack": 'r"12'}},
+    ]
+    assert "nonexistent" not in response.text  # the URIs are nobody's business
 
 
 # Listening.
