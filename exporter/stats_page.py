@@ -167,7 +167,7 @@ class _PlanText:
 class _DomainLines:
     """One domain's lines, for as long as its plan, its name and its labels' texts stay."""
 
-    __slots__ = ("_chosen", "_expected", "domain", "lines", "text")
+    __slots__ = ("_chosen", "_expected", "_slots", "domain", "text")
 
     def __init__(self, text: _PlanText, record: DomainStats, hypervisor: str) -> None:
         self.text = text
@@ -176,7 +176,11 @@ class _DomainLines:
         positions = (*plan.discrete, *plan.texts)
         self._chosen = _picker(positions)
         self._expected = self._chosen(record.values)
-        self.lines = text.fill(plan.slots_of(record, hypervisor))
+        self._slots = plan.slots_of(record, hypervisor)
+
+    def fill(self) -> list[bytes]:
+        """The lines, family by family as in `text.values`; made anew, for they are many and seldom needed."""
+        return self.text.fill(self._slots)
 
     def hold_for(self, record: DomainStats) -> bool:
         plan = self.text.plan
@@ -294,9 +298,10 @@ class StatsPage:
             width = len(text.plan.layout.fields)
             offsets = [offset + width * place for place in range(len(run))]
             offset += width * len(run)
+            filled = [one.fill() for one in run]
             for place, values in enumerate(text.values):
                 parts = families.setdefault(values.name, _FamilyParts())
-                parts.lines += [one.lines[place] for one in run]
+                parts.lines += [lines[place] for lines in filled]
                 if values.singles is not None:
                     parts.positions += [start + i for start in offsets for i in values.singles]
                 else:
