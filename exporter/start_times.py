@@ -83,7 +83,10 @@ class ProcessStartTimes:
             try:
                 owner = _domain_uuid((process / "cmdline").read_bytes())
                 if owner in wanted:
-                    found[owner] = boot + _start_ticks((process / "stat").read_bytes())
+                    # Of two, as while a domain migrates on its host, the later one is the domain's.
+                    found[owner] = max(
+                        found.get(owner, 0.0), boot + _start_ticks((process / "stat").read_bytes())
+                    )
             except (OSError, ValueError, IndexError):
                 # It ended meanwhile, or is not for us to see.
                 continue

@@ -96,6 +96,9 @@ def load(environ: Mapping[str, str], *, uid: int | None = None) -> LibvirtConf:
     except (FileNotFoundError, NotADirectoryError):
         return LibvirtConf()
     except OSError as exc:
+        if not os.access(path, os.F_OK, effective_ids=True):
+            # Behind a folder that is closed to this user, it is absent for libvirt's client, too.
+            return LibvirtConf()
         raise InvalidLibvirtConf(f"cannot be read: {exc.strerror}", path=str(path)) from exc
     except UnicodeDecodeError as exc:
         raise InvalidLibvirtConf("is not UTF-8 text", path=str(path)) from exc

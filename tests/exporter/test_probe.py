@@ -626,6 +626,19 @@ async def test_in_the_end_every_connection_is_closed_and_no_task_is_left() -> No
         assert [len(peer.calls(p.CONNECT_CLOSE)) for peer in daemon.peers] == [1] * 4
 
 
+@in_virtual_time
+async def test_the_end_waits_for_a_connection_that_just_made_room(clock: VirtualClock) -> None:
+    before = asyncio.all_tasks()
+    no_farewell = by_table({**QEMU_HOST, p.CONNECT_CLOSE: never})
+    async with ScriptedDaemon(no_farewell) as daemon:
+        config = configured(max_connections=1, hv1=daemon.uri, hv2=NOBODY_THERE)
+        async with probing(config) as probes:
+            await probe(probes, "hv1")
+            await probe(probes, "hv2")
+        assert asyncio.all_tasks() == before
+        await daemon.peer.ended.wait()
+
+
 # A target that is down.
 
 SILENT: Answers = {**QEMU_HOST, p.AUTH_LIST: never}
@@ -666,6 +679,20 @@ async def test_a_deadline_before_the_attempts_end_is_waited_for_once_too(
     ):
         assert await seconds_of_probes(clock, probes, "hv1", 5, timeout=2) == [2, 0, 0, 0, 0]
         assert len(daemon.peers) == 1
+
+
+@in_virtual_time
+async def test_an_attempt_that_takes_longer_than_the_modules_timeout_is_not_waited_for(
+    clock: VirtualClock,
+) -> None:
+    let_in = Held(QEMU_HOST[p.AUTH_LIST])
+    answers: Answers = {**QEMU_HOST, p.AUTH_LIST: let_in, p.CONNECT_GET_TYPE: never}
+    async with (
+        ScriptedDaemon(by_table(answers)) as daemon,
+        probing(configured(hv1=daemon.uri)) as probes,
+    ):
+        asyncio.get_running_loop().call_later(5, let_in.let_go)
+        assert await seconds_of_probes(clock, probes, "hv1", 3, timeout=40) == [10, 0, 0]
 
 
 @in_virtual_time

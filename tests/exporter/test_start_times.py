@@ -126,6 +126,15 @@ def test_known_domains_are_not_looked_for_again(proc: Proc) -> None:
     assert times.of([WEB, DB]) == times.of([DB, WEB]) == first == {WEB.uuid: BOOT + 1}
 
 
+@pytest.mark.parametrize("pids", [(100, 101), (101, 100)])
+def test_of_two_processes_of_a_domain_the_later_one_counts(
+    proc: Proc, pids: tuple[int, int]
+) -> None:
+    proc.add_domain(pids[0], WEB, seconds=5)
+    proc.add_domain(pids[1], WEB, seconds=50)
+    assert ProcessStartTimes(proc.root).of([WEB]) == {WEB.uuid: BOOT + 50}
+
+
 def test_a_process_that_comes_after_its_domain_was_listed_is_found(proc: Proc) -> None:
     times = ProcessStartTimes(proc.root)
     assert times.of([WEB]) == {}
