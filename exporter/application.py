@@ -7,7 +7,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 
-from exporter.config import Config, ListenAddress
+from exporter.config import Config, ConfigError, ListenAddress
 from exporter.exposition import Format, Page
 from exporter.hypervisor import Hypervisor
 from exporter.probe import Probes
@@ -42,6 +42,10 @@ class Application:
 
     def _make_targets(self) -> tuple[Target, ...]:
         libvirt = self.config.libvirt
+        is_for_probes = bool(self.config.targets or self.config.probe.allow)
+        if not libvirt.connections and libvirt.uri is None and is_for_probes:
+            # What is asked to probe others, and of no hypervisor of its own, has none.
+            return ()
         if not libvirt.connections:
             return (self._make_target(),)
         return tuple(self._make_target(connection.name) for connection in libvirt.connections)
@@ -65,16 +69,25 @@ class Application:
 
     @property
     def hypervisor(self) -> Hypervisor:
-        """The first hypervisor of the page: the only one, but where `libvirt.connections` names more."""
-        return self.targets[0].hypervisor
+        """The first hypervisor of the page: the only one, but where `libvirt.connections` names more.
+
+        Raises ConfigError where there is none, because the exporter is for probes alone.
+        """
+        return self._first.hypervisor
+
+    @property
+    def _first(self) -> Target:
+        if not self.targets:
+            raise ConfigError("libvirt.uri", "no hypervisor is named: give one with --libvirt.uri")
+        return self.targets[0]
 
     @property
     def scraper(self) -> Scraper:
-        return self.targets[0].scraper
+        return self._first.scraper
 
     @property
     def start_times(self) -> StartTimes:
-        return self.targets[0].start_times
+        return self._first.start_times
 
     @property
     def is_ready(self) -> bool:

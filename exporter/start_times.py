@@ -76,7 +76,7 @@ class ProcessStartTimes:
         boot = self._boot_time()
         if boot is None:
             return {}
-        found = {}
+        found: dict[uuid.UUID, float] = {}
         for process in self._proc.iterdir():
             if not process.name.isdigit():
                 continue

@@ -45,6 +45,16 @@ def test_a_uri_that_does_not_parse_is_refused_before_anything_starts() -> None:
         Application(configured("qemu:/system:x"))
 
 
+def test_an_exporter_for_probes_has_no_hypervisor_of_its_own_unless_one_is_named() -> None:
+    targets = {"hv1": TargetConfig("hv1", "qemu+tls://hv1/system")}
+    for_probes = dataclasses.replace(Config(), targets=targets)
+    named = dataclasses.replace(for_probes, libvirt=LibvirtConfig(uri="test:///default"))
+    assert Application(for_probes).targets == ()
+    assert [one.hypervisor.uri.driver for one in Application(named).targets] == ["test"]
+    with pytest.raises(ConfigError, match=r"libvirt\.uri: no hypervisor is named"):
+        _ = Application(for_probes).hypervisor
+
+
 def test_only_domains_of_this_machine_have_processes_to_look_for() -> None:
     here = Application(configured("qemu:///system"))
     elsewhere = Application(configured("qemu+ssh://host/system"))

@@ -217,6 +217,19 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path, conf_file: Path) -> N
         load({"XDG_CONFIG_HOME": str(tmp_path)}, uid=1000)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="closing a folder to oneself needs root")
+def test_a_file_in_a_folder_that_is_closed_to_this_user_is_absent(
+    tmp_path: Path, conf_file: Path
+) -> None:
+    conf_file.write_text('uri_default = "test:///default"\n')
+    conf_file.parent.chmod(0o700)
+    os.seteuid(65534)
+    try:
+        assert load({"XDG_CONFIG_HOME": str(tmp_path)}, uid=65534) == LibvirtConf()
+    finally:
+        os.seteuid(0)
+
+
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, conf_file: Path) -> None:
     conf_file.mkdir()  # no permission bits: root would read the file all the same
     with pytest.raises(InvalidLibvirtConf, match="cannot be read") as caught:
