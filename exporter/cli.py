@@ -11,7 +11,9 @@ import logging
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -40,12 +42,14 @@ from libvirt_rpc.errors import InvalidURI, LibvirtRPCError
 from libvirt_rpc.trace.format import Trace, load_trace
 from libvirt_rpc.trace.replay import Replayer
 
+Announce = Callable[[list[str]], None]
 F = TypeVar("F", bound=Callable[..., Any])
 
 logger = logging.getLogger(__name__)
 
 DEMO_DEFAULTS = MappingProxyType({"web.listen_address": "127.0.0.1:9177"})
 CHECK_DEFAULTS = MappingProxyType({"logging.level": "error"})
+BLOCKING_THREADS = 64
 NO_DEFAULTS: Mapping[str, object] = MappingProxyType({})
 
 
@@ -92,6 +96,23 @@ def _run(coroutine: Coroutine[Any, Any, int]) -> None:
     sys.exit(asyncio.run(coroutine))
 
 
+def _serve(application: Application, announce: Announce | None = None) -> None:
+    async def serving() -> int:
+        # Names are looked up, and Kerberos is asked, in threads: a dead server of one target's must not
+        # keep the others waiting for a free one.
+        executor = ThreadPoolExecutor(BLOCKING_THREADS, thread_name_prefix="blocking")
+        asyncio.get_running_loop().set_default_executor(executor)
+        status = await application.serve(announce)
+        if threading.active_count() > 1:
+            # Such a thread cannot be ended and would keep the process; everything else has ended.
+            logging.shutdown()
+            sys.stdout.flush()
+            os._exit(status)
+        return status
+
+    _run(serving())
+
+
 @click.group(invoke_without_command=True, context_settings={"max_content_width": 100})
 @click.version_option(__version__, prog_name="libvirt-exporter")
 @_all_options
@@ -108,7 +129,7 @@ def cli(context: click.Context, /, **flags: Any) -> None:
 @click.pass_obj
 def serve(options: _Options, /, **flags: Any) -> None:
     """Serve the metrics page (what happens without a command)."""
-    _run(Application(options.config(flags)).serve())
+    _serve(Application(options.config(flags)))
 
 
 @cli.command()
@@ -182,7 +203,7 @@ def replay_command(options: _Options, /, file: Path, **flags: Any) -> None:
     """Serve from a recorded FILE as if it were the hypervisor."""
     trace = load_trace(file)
     config = _of_recording(options.config(flags), trace)
-    _run(Application(config, replayer=Replayer(trace)).serve())
+    _serve(Application(config, replayer=Replayer(trace)))
 
 
 def _of_recording(config: Config, trace: Trace) -> Config:
@@ -203,7 +224,7 @@ def demo(options: _Options, /, **flags: Any) -> None:
     def announce(urls: list[str]) -> None:
         click.echo(f"A recorded hypervisor is being served. Open {urls[0]}", err=True)
 
-    _run(application.serve(announce))
+    _serve(application, announce)
 
 
 @cli.command(name="metrics")

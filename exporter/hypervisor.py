@@ -138,6 +138,10 @@ class Hypervisor:
     async def add_lane(self, deadline: Deadline) -> Connection:
         """Opens a further connection. Raises what `connect` raises."""
         connection = await self._connect(deadline.remaining())
+        if not self.is_connected:
+            # It was to stand beside the main one, which has ended meanwhile.
+            await connection.close(deadline=Deadline.after(FAREWELL_SECONDS))
+            raise SessionClosed("the main connection has ended")
         self._extra.append(connection)
         return connection
 
