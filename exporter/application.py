@@ -94,7 +94,7 @@ class Application:
         """Whether every first attempt to connect has ended: from then on a page says how it is."""
         return all(target.hypervisor.has_tried for target in self.targets)
 
-    async def page(self, timeout_seconds: float | None = None) -> Page:
+    async def page(self, timeout_seconds: float | None = None, *, of_process: bool = True) -> Page:
         """The metrics page: all hypervisors, scraped at once, and the exporter itself."""
         pages = await asyncio.gather(
             *(target.scraper.scrape(timeout_seconds) for target in self.targets)
@@ -102,7 +102,7 @@ class Application:
         whole = Page()
         for page in pages:
             whole.add_page(page)
-        whole.add(self.own.samples())
+        whole.add(self.own.samples(of_process=of_process))
         return whole
 
     def hurry(self) -> None:
@@ -142,14 +142,17 @@ class Application:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def scrape_once(self, page_format: Format = Format.TEXT) -> tuple[bytes, int]:
-        """One page, and the exit status: 1 where a connection is missing; the page says so too."""
+        """One page, and the exit status: 1 where a scrape failed; the page says so too.
+
+        Without the process's own figures: node_exporter, which may show the page, has its own.
+        """
         await asyncio.gather(*(_open(target.hypervisor) for target in self.targets))
         try:
-            page = await self.page()
+            page = await self.page(of_process=False)
         finally:
-            connected = all(target.hypervisor.is_connected for target in self.targets)
             await asyncio.gather(*(target.hypervisor.close() for target in self.targets))
-        return page.render(page_format), 0 if connected else 1
+        failed = any(target.scraper.has_failed for target in self.targets)
+        return page.render(page_format), 1 if failed else 0
 
 
 async def _open(hypervisor: Hypervisor) -> None:

@@ -35,6 +35,7 @@ from exporter.config import (
     load,
     parse_duration,
 )
+from exporter.config.consistency import check_credentials
 from exporter.exposition import Format
 from exporter.logs import configure
 from exporter.recording import record
@@ -86,6 +87,7 @@ class _Options:
         config = load(
             Path(path) if path else None, flags=given, environ=os.environ, defaults=defaults
         )
+        check_credentials(config)
         configure(config.logging.level, config.logging.format, config.logging.file)
         for warning in config.warnings:
             logger.warning(warning)
@@ -192,7 +194,11 @@ def record_command(
 ) -> None:
     """Record scrapes of a real hypervisor into FILE (gzipped where its name ends in .gz)."""
     config = options.config(flags)
-    _run(record(config, file, scrapes=scrapes, interval_seconds=parse_duration(interval)))
+    try:
+        seconds = parse_duration(interval)
+    except ConfigError as exc:
+        raise ConfigError.of(exc.located(key="", source="--interval")) from exc
+    _run(record(config, file, scrapes=scrapes, interval_seconds=seconds))
 
 
 @cli.command(name="replay")

@@ -42,6 +42,9 @@ FIRST_PAUSE_SECONDS = 0.25
 STABLE_SECONDS = 10.0
 """A connection that held for so long makes the next attempt a first one again."""
 
+REFUSED_SECONDS = 3600.0
+"""The longest pause after credentials were refused."""
+
 FAREWELL_SECONDS = 0.2
 """What the daemon is given to answer the farewell: an end has to be quick even where it hangs."""
 
@@ -66,10 +69,10 @@ class Backoff:
     ) -> None:
         self._longest = longest_seconds
         self._jitter = jitter
-        self._next = 0.0
+        self._next = self._after_refusal = 0.0
 
     def reset(self) -> None:
-        self._next = 0.0
+        self._next = self._after_refusal = 0.0
 
     def pause(self) -> float:
         """Seconds to wait now: half of it sure, half by chance."""
@@ -77,10 +80,14 @@ class Backoff:
         self._next = step * 2
         return step / 2 + self._jitter() * step / 2
 
-    def longest_pause(self) -> float:
-        """The pause after a refusal that asking again soon can only make worse."""
-        self._next = self._longest
-        return self.pause()
+    def pause_after_refusal(self) -> float:
+        """The pause after a refusal of the credentials: from the longest, doubling up to an hour.
+
+        Asking again soon can lock an account.
+        """
+        step = max(self._after_refusal, self._longest)
+        self._after_refusal = min(step * 2, max(REFUSED_SECONDS, self._longest))
+        return step / 2 + self._jitter() * step / 2
 
 
 class Hypervisor:
@@ -199,7 +206,7 @@ class Hypervisor:
         except AuthenticationFailed as exc:
             # Trying again soon could lock the account.
             self.report(exc)
-            return backoff.longest_pause()
+            return backoff.pause_after_refusal()
         except LibvirtRPCError as exc:
             self.report(exc)
             return backoff.pause()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 from exporter.application import Application
@@ -18,6 +19,8 @@ async def record(config: Config, file: Path, *, scrapes: int, interval_seconds: 
     The file is there only when it is whole; one that was there before stays until then.
     """
     part = file.with_name(f".part-{file.name}")
+    if not file.parent.is_dir() or not os.access(file.parent, os.W_OK):
+        raise TraceError(str(file), "its folder is absent, or may not be written")
     try:
         await _record_into(part, config, scrapes, interval_seconds)
         part.replace(file)

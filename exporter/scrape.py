@@ -51,6 +51,8 @@ class Scraper:
         self.labels = labels
         self._min_interval = min_interval_seconds
         self._clock = clock
+        self.has_failed = False
+        """The last scrape, wholly or in part."""
         self._scrapes = 0
         self._deadline = Deadline.after(0)
         self._running: asyncio.Task[Page] | None = None
@@ -94,12 +96,13 @@ class Scraper:
                 failed = not await self._run(collector, scrape) or failed
         # It may have been lost meanwhile.
         connected = self.hypervisor.is_connected
+        self.has_failed = failed or not connected
         self._describe_connection(page, connected=connected)
         own = self.labels
         page.add(
             [
                 Sample(SCRAPES, self._scrapes, own),
-                Sample(LAST_SCRAPE_ERROR, int(failed or not connected), own),
+                Sample(LAST_SCRAPE_ERROR, int(self.has_failed), own),
                 Sample(LAST_SCRAPE_DURATION, round(time.monotonic() - started, 6), own),
             ]
         )

@@ -56,8 +56,8 @@ class SelfMetrics:
         if observation.error is not None:
             self._errors.labels(observation.procedure, _code(observation.error)).inc()
 
-    def samples(self) -> Iterable[Sample]:
-        """Everything, as it is now."""
+    def samples(self, *, of_process: bool = True) -> Iterable[Sample]:
+        """Everything, as it is now; the process's own figures only where it lives on to be watched."""
         yield Sample(
             BUILD_INFO,
             1,
@@ -68,7 +68,7 @@ class SelfMetrics:
                 *self._labels,
             ),
         )
-        for registry in (self._registry, self._process):
+        for registry in (self._registry, self._process) if of_process else (self._registry,):
             for metric in registry.collect():
                 yield from _samples(metric, self._labels)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import gzip
 import html
 import logging
+import os
 import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
@@ -207,10 +209,11 @@ def listen(address: ListenAddress) -> socket.socket:
                 )
         return socket.create_server(("", address.port), backlog=128)
     except OSError as exc:
+        reason = os.strerror(exc.errno) if exc.errno else str(exc)
+        guess = "; is another exporter running there?" if exc.errno == errno.EADDRINUSE else "."
         raise ConfigError(
             "web.listen_address",
-            f"cannot listen on {address}: {exc.strerror or exc}; is another exporter running there? "
-            "Choose another with --web.listen-address",
+            f"cannot listen on {address}: {reason}{guess} Choose another with --web.listen-address",
         ) from exc
 
 

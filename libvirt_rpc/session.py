@@ -62,7 +62,10 @@ NO_KEEPALIVE = Keepalive(interval_seconds=0)
 
 @dataclass(slots=True, eq=False)
 class Call(Generic[R]):
-    """A call that was sent. `done` tells whether its answer came, wanted or not."""
+    """A call that was sent. `done` tells whether its answer came, wanted or not, or can come no more.
+
+    `is_lost`: it was abandoned, and the session ended before its answer; the daemon may still work on it.
+    """
 
     procedure: Procedure[Any, R]
     serial: int
@@ -70,6 +73,7 @@ class Call(Generic[R]):
     future: asyncio.Future[R]
     abandoned: bool = False
     done: bool = field(default=False)
+    is_lost: bool = field(default=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +231,7 @@ class Session(asyncio.Protocol):
         calls, self._calls = self._calls, {}
         for call in calls.values():
             call.done = True
+            call.is_lost = call.abandoned
             if not call.future.done():
                 closed = self._closed_error()
                 call.future.set_exception(closed)

@@ -411,8 +411,20 @@ class Collection:
                 )
             if is_missing:
                 self.collected.missing.add(domain.uuid)
+        self._memory.release_lost(self._is_free)
         self.collected.errors += [
             error
             for key, error in self._refused_alone.items()
             if key not in self.collected.vanished
         ]
+
+    def _is_free(self, domain: Domain) -> bool:
+        """Whether a domain shows that nobody holds its job: it answered whole, or does not run."""
+        if domain.uuid in self._undisturbed or domain.uuid in self.collected.vanished:
+            return True
+        now = next((one for one in self.collected.domains if one.uuid == domain.uuid), None)
+        if now is None or now.id == -1:
+            return True
+        record = self.collected.records.get(domain.uuid)
+        whole = record is not None and domain.uuid not in self._in_part
+        return whole and record is not None and not self._memory.is_reduced(record)

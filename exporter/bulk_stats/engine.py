@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+
 from exporter.bulk_stats.collection import Collection
 from exporter.bulk_stats.lanes import LaneChoice, LaneSource
 from exporter.bulk_stats.memory import Memory
 from exporter.bulk_stats.requests import Collected
 from exporter.bulk_stats.slots import Slots
+from exporter.logs import StateLogger
 from libvirt_rpc.connection import Connection
 from libvirt_rpc.deadline import Deadline
 from libvirt_rpc.enums import DomainStatsTypes
 from libvirt_rpc.session import DAEMON_REQUEST_SLOTS
+
+logger = logging.getLogger(__name__)
 
 
 class BulkStats:
@@ -25,6 +30,7 @@ class BulkStats:
         self._parallel = parallel
         self._bound = max_stuck_calls + parallel
         self._main: Connection | None = None
+        self._states = StateLogger(logger)
 
     @property
     def stuck_calls(self) -> int:
@@ -45,8 +51,19 @@ class BulkStats:
             self.memory.left_behind += slots.leave_behind()
         collected = collection.collected
         collected.stuck = self.stuck_calls
+        self._note_bound()
         for connection in self.lanes.source.lanes:
             connection.forget_other_domains(collected.domains)
         self.memory.forget_other_domains({domain.uuid for domain in collected.domains})
         self.lanes.drop_idle()
         return collected
+
+    def _note_bound(self) -> None:
+        if self.stuck_calls < self._bound - 1:
+            self._states.recovered("bound", "full statistics are asked for again")
+            return
+        self._states.failed(
+            "bound",
+            "so many calls hang that no more full statistics are asked for; "
+            "--libvirt.max-stuck-calls sets how many may",
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from weakref import WeakKeyDictionary
 
 from exporter.bulk_stats.requests import Kind, Request
@@ -39,13 +39,24 @@ class Memory:
     @property
     def stuck_calls(self) -> int:
         """Calls that the exporter waits for no longer and the daemon still works on."""
-        self.left_behind = [one for one in self.left_behind if not one.call.done]
+        self.left_behind = [one for one in self.left_behind if one.is_outstanding]
         return len(self.left_behind)
 
     def meet_daemon(self) -> None:
-        """Behind a new connection there may be another daemon."""
+        """Behind a new connection there may be another daemon, or the one that still works on lost calls.
+
+        A call that hangs at a domain's monitor shows in that domain; of others nothing can be learnt.
+        """
         self._knows_nowait = False
         self.flags = ConnectGetAllDomainStatsFlags.NOWAIT
+        for one in self.left_behind:
+            one.is_released = one.is_released or one.kind not in (Kind.CHUNK, Kind.SINGLE)
+
+    def release_lost(self, is_free: Callable[[Domain], bool]) -> None:
+        """Forgets the lost calls whose domains are all free: nobody holds their jobs."""
+        for one in self.left_behind:
+            if one.call.is_lost and all(is_free(domain) for domain in one.domains):
+                one.is_released = True
 
     def forget_other_domains(self, uuids: set[uuid.UUID]) -> None:
         for gone in self._whole_though_short.keys() - uuids:
@@ -53,18 +64,18 @@ class Memory:
 
     def outstanding_for(self, domain: Domain, kind: Kind) -> bool:
         return any(
-            one.kind is kind and not one.call.done and domain in one.domains
+            one.kind is kind and one.is_outstanding and domain in one.domains
             for one in self.left_behind
         )
 
     def suspects(self) -> set[uuid.UUID]:
         """Domains of calls that were left behind: one of each call hangs."""
         return {
-            domain.uuid for one in self.left_behind if not one.call.done for domain in one.domains
+            domain.uuid for one in self.left_behind if one.is_outstanding for domain in one.domains
         }
 
     def is_left_behind(self, kind: Kind) -> bool:
-        return any(one.kind is kind and not one.call.done for one in self.left_behind)
+        return any(one.kind is kind and one.is_outstanding for one in self.left_behind)
 
     def learn(self, request: Request, seconds: float) -> None:
         """Takes from an answer how long a chunk usually takes, and that the daemon knows its flags."""

@@ -61,6 +61,13 @@ class Request:
     about: Request | None = None
     """Of a probe: the request that it looks into."""
     is_slow: bool = False
+    is_released: bool = False
+    """Of a lost call: the daemon works on it no more."""
+
+    @property
+    def is_outstanding(self) -> bool:
+        """Whether the daemon works on it still: hanging up does not end that."""
+        return not self.call.done or (self.call.is_lost and not self.is_released)
 
 
 @dataclass(frozen=True, slots=True)

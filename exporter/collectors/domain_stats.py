@@ -115,9 +115,7 @@ class DomainStatsCollector:
         for domain in collected.domains:
             key = str(domain.uuid)
             if domain.uuid in collected.missing:
-                self._states.failed(
-                    key, f"no full statistics of {domain.name} by the deadline", uuid=key
-                )
+                self._states.failed(key, f"no full statistics of {domain.name}", uuid=key)
             else:
                 self._states.recovered(key, f"full statistics of {domain.name} again", uuid=key)
 

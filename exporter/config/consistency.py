@@ -1,15 +1,22 @@
-"""What keys of one file ask of each other: a module that exists, names that differ, one way only.
+"""What settings ask of each other: a module that exists, names that differ, one way only.
 
-A file's tree goes in, problems come out; a value of the wrong kind is passed over here.
+A file's tree goes in, problems come out; a value of the wrong kind is passed over here. What only all
+sources together can show is checked on the finished configuration.
 """
 
 from collections.abc import Iterator, Mapping
 
 from exporter.config.file import ConfigFile
-from exporter.config.problems import Problem, item_key, show, show_key
-from exporter.config.sections import DEFAULT_MODULE
+from exporter.config.problems import ConfigError, Problem, item_key, show, show_key
+from exporter.config.sections import (
+    DEFAULT_MODULE,
+    Config,
+    ConnectionConfig,
+    LibvirtConfig,
+    TargetConfig,
+)
 
-__all__ = ["CONNECTIONS", "OF_ONE_CONNECTION", "consistency_problems"]
+__all__ = ["CONNECTIONS", "OF_ONE_CONNECTION", "check_credentials", "consistency_problems"]
 
 CONNECTIONS = "libvirt.connections"
 OF_ONE_CONNECTION = ("libvirt.uri", "libvirt.username", "libvirt.password_file")
@@ -23,6 +30,25 @@ def consistency_problems(file: ConfigFile) -> Iterator[Problem]:
         yield from _beside_connections(file)
         yield from _names_given_twice(connections, file)
     yield from _absent_modules(file)
+
+
+def check_credentials(config: Config) -> None:
+    """Raises ConfigError for a user's name without a password file, or the other way round."""
+    endpoints: dict[str, LibvirtConfig | ConnectionConfig | TargetConfig] = {
+        "libvirt": config.libvirt,
+        **{f"libvirt.connections.{one.name}": one for one in config.libvirt.connections},
+        **{f"targets.{name}": target for name, target in config.targets.items()},
+    }
+    problems = [
+        Problem(
+            f"{key}.{'username' if one.username is None else 'password_file'}",
+            "is missing: username and password_file go together",
+        )
+        for key, one in endpoints.items()
+        if (one.username is None) != (one.password_file is None)
+    ]
+    if problems:
+        raise ConfigError.of(problems)
 
 
 def _beside_connections(file: ConfigFile) -> Iterator[Problem]:

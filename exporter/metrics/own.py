@@ -70,7 +70,7 @@ LAST_SCRAPE_ERROR = Family(
     "libvirt_exporter_last_scrape_error",
     GAUGE,
     "Whether the last scrape failed wholly or in part: 1 failed, 0 not; "
-    "a domain that hangs is no failure.",
+    "domains that hang are no failure while others answer.",
 )
 
 LAST_SCRAPE_DURATION = Family(

@@ -891,16 +891,35 @@ async def test_a_session_that_ends_in_the_middle_gives_what_had_come(clock: Virt
 
 
 @in_virtual_time
-async def test_a_session_that_ends_with_a_stuck_call_leaves_none_behind(
-    clock: VirtualClock,
-) -> None:
+async def test_what_hangs_is_not_forgotten_with_the_connection(clock: VirtualClock) -> None:
     async with ScriptedHost(20, clock=clock) as host:
         host.hang(7)
         await host.collect()
-        host.end_connections()
+        for _ in range(5):
+            host.end_connections()
+            await settled(host)
+            assert host.bulk.stuck_calls == 1
+            await host.hypervisor.open()
+            collected = await host.collect()
+            assert len(whole(collected)) == 19
+            assert missing(collected) == {host.guests[7].domain.name}
+        assert host.held == 1
+        host.release(host.guests[7])
         await settled(host)
+        await host.collect()
         assert host.bulk.stuck_calls == 0
-        await host.hypervisor.open()
-        collected = await host.collect()
-        assert len(whole(collected)) == 19
-        assert missing(collected) == {host.guests[7].domain.name}
+        assert len(whole(await host.collect())) == 20
+
+
+@in_virtual_time
+async def test_connections_that_end_again_and_again_do_not_lift_the_bound(
+    clock: VirtualClock,
+) -> None:
+    async with ScriptedHost(60, clock=clock) as host:
+        host.hang(*range(0, 60, 4))
+        for _ in range(6):
+            await host.collect()
+            host.end_connections()
+            await settled(host)
+            await host.hypervisor.open()
+        assert host.most_held <= host.bound

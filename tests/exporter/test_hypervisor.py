@@ -119,14 +119,16 @@ def test_half_of_a_pause_is_left_to_chance() -> None:
 
 def test_after_a_reset_the_pauses_begin_anew() -> None:
     backoff = Backoff(30.0, jitter=lambda: 1.0)
-    backoff.longest_pause()
+    backoff.pause_after_refusal()
     backoff.reset()
     assert backoff.pause() == FIRST_PAUSE_SECONDS
 
 
-def test_the_longest_pause_is_followed_by_long_ones() -> None:
+def test_pauses_after_refusals_grow_from_the_longest_to_an_hour() -> None:
     backoff = Backoff(30.0, jitter=lambda: 1.0)
-    assert [backoff.longest_pause(), backoff.pause()] == [30.0, 30.0]
+    pauses = [backoff.pause_after_refusal() for _ in range(9)]
+    assert pauses == [30.0, 60.0, 120.0, 240.0, 480.0, 960.0, 1920.0, 3600.0, 3600.0]
+    assert backoff.pause() == FIRST_PAUSE_SECONDS
 
 
 @given(st.floats(0.001, 86_400), st.lists(st.floats(0, 1, exclude_max=True), max_size=30))
@@ -197,16 +199,19 @@ async def test_connections_that_break_at_once_grow_rarer_too(clock: VirtualClock
 
 
 @in_virtual_time
-async def test_a_refused_authentication_waits_for_the_longest_pause(clock: VirtualClock) -> None:
+async def test_after_refused_authentications_the_pauses_grow_beyond_the_interval(
+    clock: VirtualClock,
+) -> None:
     sasl = by_table({**QEMU_HOST, p.AUTH_LIST: returns(t.AuthListReply((1,)))})
     async with ScriptedDaemon(sasl) as daemon:
         line = Line(clock)
         hypervisor = make_hypervisor(daemon.uri, dial=line, reconnect_interval_seconds=40.0)
         async with kept(hypervisor):
-            await asyncio.sleep(100)
+            await asyncio.sleep(1000)
         assert isinstance(hypervisor.error, AuthenticationFailed)
-        assert line.pauses
-        assert all(20.0 <= pause <= 40.0 for pause in line.pauses)
+        assert len(line.pauses) >= 4
+        for number, pause in enumerate(line.pauses):
+            assert 20.0 * 2**number <= pause <= 40.0 * 2**number
 
 
 @in_virtual_time
