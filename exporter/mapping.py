@@ -13,6 +13,7 @@ from functools import partial
 from weakref import WeakKeyDictionary
 
 from exporter.exposition import Labels, render_float, render_value, valid_text
+from exporter.field_patterns import FieldPatterns
 from exporter.metrics.rows import (
     GAUGE,
     HISTOGRAM,
@@ -163,45 +164,6 @@ class _Shape:
     unknown: tuple[str, ...]
 
 
-# The key of a varying part in the tree below: no part of a field has a dot in it.
-_VARYING = "."
-
-
-class _Patterns:
-    """Field patterns as a tree of their dotted parts; a literal part wins over a varying one."""
-
-    def __init__(self) -> None:
-        self._root: dict[str, object] = {}
-
-    def add(self, pattern: str, what: object) -> None:
-        node = self._root
-        names = []
-        for token in pattern.split("."):
-            varying = token.startswith("<")
-            if varying:
-                names.append(token.strip("<>"))
-            node = node.setdefault(_VARYING if varying else token, {})  # type: ignore[assignment]
-        leaves: list[tuple[tuple[str, ...], object]] = node.setdefault("", [])  # type: ignore[assignment]
-        leaves.append((tuple(names), what))
-
-    def find(self, field: str) -> list[tuple[dict[str, str], object]]:
-        """Everything that was added under a pattern of this field, with its varying parts."""
-        return self._find(self._root, field.split("."), ())
-
-    def _find(
-        self, node: dict[str, object], tokens: Sequence[str], varying: tuple[str, ...]
-    ) -> list[tuple[dict[str, str], object]]:
-        if not tokens:
-            leaves: list[tuple[tuple[str, ...], object]] = node.get("", [])  # type: ignore[assignment]
-            return [(dict(zip(names, varying, strict=True)), what) for names, what in leaves]
-        literal, rest = tokens[0], tokens[1:]
-        for key, more in ((literal, varying), (_VARYING, (*varying, literal))):
-            below = node.get(key) if key else None
-            if isinstance(below, dict) and (found := self._find(below, rest, more)):
-                return found
-        return []
-
-
 class Mapping:
     """The tables, made ready for one choice of collectors. `stats` is what to ask libvirt for."""
 
@@ -217,8 +179,8 @@ class Mapping:
         self._groups = tuple(groups)
         self.instances = {instance.part: instance for instance in instances}
         self.quirks = tuple(quirks)
-        self._rows = _Patterns()
-        self._known = _Patterns()
+        self._rows = FieldPatterns()
+        self._known = FieldPatterns()
         self._families: dict[str, Family] = {}
         self._shapes: WeakKeyDictionary[Layout, _Shape] = WeakKeyDictionary()
         # The state decides what else can be believed, and costs libvirt nothing.

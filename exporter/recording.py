@@ -20,7 +20,9 @@ async def record(config: Config, file: Path, *, scrapes: int, interval_seconds: 
     """
     part = file.with_name(f".part-{file.name}")
     if not file.parent.is_dir() or not os.access(file.parent, os.W_OK):
-        raise TraceError(str(file), "it cannot be written: its folder is absent or closed to this user")
+        raise TraceError(
+            str(file), "it cannot be written: its folder is absent or closed to this user"
+        )
     try:
         await _record_into(part, config, scrapes, interval_seconds)
         part.replace(file)
