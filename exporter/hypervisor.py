@@ -80,6 +80,11 @@ class Backoff:
         self._next = step * 2
         return step / 2 + self._jitter() * step / 2
 
+    def longest_pause(self) -> float:
+        """The pause after what only an operator can change."""
+        self._next = self._longest
+        return self.pause()
+
     def pause_after_refusal(self) -> float:
         """The pause after a refusal of the credentials: from the longest, doubling up to an hour.
 
@@ -204,9 +209,9 @@ class Hypervisor:
         try:
             connection = await self.open()
         except AuthenticationFailed as exc:
-            # Trying again soon could lock the account.
             self.report(exc)
-            return backoff.pause_after_refusal()
+            refused = exc.credentials_refused
+            return backoff.pause_after_refusal() if refused else backoff.longest_pause()
         except LibvirtRPCError as exc:
             self.report(exc)
             return backoff.pause()

@@ -118,7 +118,9 @@ async def _do_sasl(
         await _exchange(session, choice.mechanism, choice.first, deadline)
     except AuthenticationFailed as exc:
         # Neither the daemon's words nor a library's come along: they may hold the user's name.
-        raise AuthenticationFailed(exc.reason, _SASL) from None
+        raise AuthenticationFailed(
+            exc.reason, _SASL, credentials_refused=exc.credentials_refused
+        ) from None
     assert channel.secure or choice.mechanism.layer is not None, "nothing goes on in the clear"
 
 
@@ -185,7 +187,8 @@ async def _ask(
         reply: t.AuthSaslReply = await session.call(procedure, args, deadline=deadline, decode=read)
     except RemoteError as exc:
         raise AuthenticationFailed(
-            f"the daemon refused {mechanism.name} (libvirt error {exc.code}): {mechanism.advice}"
+            f"the daemon refused {mechanism.name} (libvirt error {exc.code}): {mechanism.advice}",
+            credentials_refused=True,
         ) from exc
     return reply
 

@@ -120,12 +120,19 @@ class CallTimeout(LibvirtRPCError):
 
 
 class AuthenticationFailed(LibvirtRPCError):
-    """The daemon did not let us in; `offered` names what it asked for (`sasl`, `polkit`)."""
+    """The daemon did not let us in; `offered` names what it asked for (`sasl`, `polkit`).
 
-    def __init__(self, reason: str, offered: tuple[str, ...] = ()) -> None:
+    `credentials_refused`: it did not take a name and password, or a ticket; trying them again and again
+    can lock an account.
+    """
+
+    def __init__(
+        self, reason: str, offered: tuple[str, ...] = (), *, credentials_refused: bool = False
+    ) -> None:
         super().__init__(reason, offered)
         self.reason = reason
         self.offered = offered
+        self.credentials_refused = credentials_refused
 
     def __str__(self) -> str:
         return f"authentication with libvirt failed: {self.reason}"

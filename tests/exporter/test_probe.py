@@ -464,8 +464,8 @@ def test_a_target_that_refuses_us_is_tried_once_in_a_long_pause(
             for _ in range(60):
                 await probe(probes, "hv1")
                 await asyncio.sleep(5)
-            # 314 seconds of pauses that double: at most 30, 60, 120 and 240 seconds, at least half.
-            assert 4 <= len(daemon.peers) <= 6
+            # 314 seconds of pauses between 15 and 30 seconds.
+            assert 11 <= len(daemon.peers) <= 21
 
     run()
     (warning,) = [one.getMessage() for one in caplog.records if one.levelno > logging.INFO]

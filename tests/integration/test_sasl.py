@@ -128,6 +128,7 @@ async def refusal(uri: str, credentials: Credentials | None) -> str:
         assert credentials.username not in shown
         assert credentials.password not in shown
     assert caught.value.offered == ("sasl",)
+    assert caught.value.credentials_refused is ("the daemon refused" in str(caught.value))
     return str(caught.value)
 
 
