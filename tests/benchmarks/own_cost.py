@@ -40,7 +40,7 @@ COLLECTORS = frozenset(
 """All that the recorded reply has fields for."""
 
 STEADY_LIMIT = 0.20
-BUSY_LIMIT = 0.25
+BUSY_LIMIT = 0.30
 """Where no two scrapes have a counter in common: no host is like that."""
 CHANGE_LIMIT = 1.5
 RENDER_FACTOR = 30
