@@ -17,6 +17,7 @@ from exporter.hypervisor import Hypervisor, timeless
 from exporter.logs import StateLogger
 from exporter.metrics.own import (
     CERTIFICATE_EXPIRY,
+    COLLECTOR_AVAILABLE,
     COLLECTOR_DURATION,
     COLLECTOR_SUCCESS,
     CONNECTED,
@@ -27,11 +28,19 @@ from exporter.metrics.own import (
     SCRAPES,
 )
 from libvirt_rpc.deadline import Deadline
-from libvirt_rpc.errors import LibvirtRPCError
+from libvirt_rpc.errors import AccessDenied, LibvirtRPCError, NoSupport, OperationDenied
 
 logger = logging.getLogger(__name__)
 
 HURRY_SECONDS = 0.3
+
+
+_UNAVAILABLE: dict[type[LibvirtRPCError], str] = {
+    NoSupport: "unsupported",
+    OperationDenied: "denied",
+    AccessDenied: "denied",
+}
+"""Refusals that will be the same the next time, and what the metric calls them."""
 
 
 class Scraper:
@@ -109,12 +118,15 @@ class Scraper:
         return page
 
     async def _run(self, collector: Collector, scrape: Scrape) -> bool:
+        """Whether nothing failed; that libvirt does not offer what the collector needs is no failure."""
         started = time.monotonic()
+        reason = ""
         try:
             await collector.collect(scrape)
         except LibvirtRPCError as exc:
             self._states.failed(collector.name, f"collector {collector.name}: {timeless(exc)}")
             success = False
+            reason = _UNAVAILABLE.get(type(exc), "")
         except Exception:
             logger.exception("collector %s failed", collector.name)
             success = False
@@ -127,9 +139,10 @@ class Scraper:
             [
                 Sample(COLLECTOR_DURATION, seconds, labels),
                 Sample(COLLECTOR_SUCCESS, int(success), labels),
+                Sample(COLLECTOR_AVAILABLE, int(not reason), (*labels, ("reason", reason))),
             ]
         )
-        return success
+        return success or bool(reason)
 
     def _describe_connection(self, page: Page, *, connected: bool) -> None:
         hypervisor = self.hypervisor

@@ -297,6 +297,30 @@ async def test_a_mistake_in_one_collector_costs_no_other_its_figures(
     assert logged.getMessage() == "collector stumbling failed"
 
 
+@pytest.mark.parametrize(("code", "reason"), [(3, "unsupported"), (29, "denied"), (88, "denied")])
+async def test_what_libvirt_does_not_offer_is_no_failure_of_the_scrape(
+    code: int, reason: str
+) -> None:
+    refusal = refuses(code, "not here")
+    answers = by_table({**QEMU_HOST, p.CONNECT_GET_ALL_DOMAIN_STATS: refusal})
+    async with ScriptedDaemon(answers) as daemon, exporting(configured(daemon.uri)) as application:
+        page = read_page((await application.scraper.scrape()).render())
+    available = "libvirt_exporter_collector_available"
+    assert page.value(available, collector="domain_stats", reason=reason) == 0
+    assert page.value("libvirt_exporter_collector_success", collector="domain_stats") == 0
+    assert page.value("libvirt_exporter_last_scrape_error") == 0
+
+
+async def test_a_collector_that_works_is_available() -> None:
+    async with (
+        ScriptedDaemon(by_table(QEMU_HOST)) as daemon,
+        exporting(configured(daemon.uri)) as application,
+    ):
+        page = read_page((await application.scraper.scrape()).render())
+    available = "libvirt_exporter_collector_available"
+    assert page.value(available, collector="domain_stats", reason="") == 1
+
+
 class _LogCatcher(logging.Handler):
     """The scraper's log lines; pytest's own fixture cannot be had in virtual time."""
 
