@@ -7,6 +7,7 @@ daemon of ours: that is ConnectFailed, not a session that was closed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import itertools
 import os
@@ -148,7 +149,10 @@ def _close_unused(task: asyncio.Task[socket.socket]) -> None:
 
 async def _addresses(
     uri: ConnectionURI, host: str, port: int, deadline: Deadline
-) -> list[AddressInfo]:
+) -> Sequence[AddressInfo]:
+    with contextlib.suppress(socket.gaierror, UnicodeError):
+        # An address in figures needs no thread and no name server.
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     try:
         async with asyncio.timeout(deadline.remaining()):
             found = await asyncio.get_running_loop().getaddrinfo(
