@@ -149,10 +149,11 @@ def _close_unused(task: asyncio.Task[socket.socket]) -> None:
 
 async def _addresses(
     uri: ConnectionURI, host: str, port: int, deadline: Deadline
-) -> Sequence[AddressInfo]:
+) -> list[AddressInfo]:
     with contextlib.suppress(socket.gaierror, UnicodeError):
         # An address in figures needs no thread and no name server.
-        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        flags = socket.AI_NUMERICHOST
+        return [*socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)]
     try:
         async with asyncio.timeout(deadline.remaining()):
             found = await asyncio.get_running_loop().getaddrinfo(
