@@ -35,7 +35,7 @@ TIMEOUT_HEADER = "X-Prometheus-Scrape-Timeout-Seconds"
 SHUTDOWN_SECONDS = 1
 LEAST_TIMEOUT_SECONDS = 0.1
 GZIP_LEVEL = 1
-"""A page shrinks to a twentieth at level 1 already; more levels cost more than the network saves."""
+"""A page shrinks to a fifteenth at level 1 already; more levels cost more than the network saves."""
 
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
