@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import AsyncIterator, Callable
 
-from exporter.config import Config, ConfigError, ListenAddress
+from exporter.config import Config, ConfigError
 from exporter.exposition import Format, Page
 from exporter.hypervisor import Hypervisor
+from exporter.hypervisors import Hypervisors
+from exporter.logs import configure
 from exporter.probe import Probes
+from exporter.reload import Reloader, with_fixed_parts
 from exporter.scrape import Scraper
 from exporter.self_metrics import SelfMetrics
 from exporter.start_times import StartTimes
-from exporter.target import Target, for_endpoint, make_target
-from exporter.web import listen, make_app, serve
+from exporter.systemd import ServiceManager
+from exporter.target import Target
+from exporter.web import Access, Bounds, listening, make_app, serve
 from libvirt_rpc.errors import LibvirtRPCError
 from libvirt_rpc.trace.replay import Replayer
 from libvirt_rpc.trace.tap import FrameTap
@@ -30,42 +35,20 @@ class Application:
     """
 
     def __init__(
-        self, config: Config, *, replayer: Replayer | None = None, tap: FrameTap | None = None
+        self,
+        config: Config,
+        *,
+        replayer: Replayer | None = None,
+        tap: FrameTap | None = None,
+        load: Callable[[], Config] | None = None,
     ) -> None:
-        """Raises InvalidURI."""
+        """Raises InvalidURI, InvalidLibvirtConf. `load` gives the configuration anew, for a reload."""
         self.config = config
         self.own = SelfMetrics(config.metrics.extra_labels)
-        self._replayer = replayer
-        self._tap = tap
-        self.targets = self._make_targets()
+        self.hypervisors = Hypervisors(config, replayer=replayer, tap=tap, observe=self.own.observe)
+        self.targets = self.hypervisors.targets
         self.probes = Probes(config, observe=self.own.observe)
-
-    def _make_targets(self) -> tuple[Target, ...]:
-        libvirt = self.config.libvirt
-        is_for_probes = bool(self.config.targets or self.config.probe.allow)
-        if not libvirt.connections and libvirt.uri is None and is_for_probes:
-            # What is asked to probe others, and of no hypervisor of its own, has none.
-            return ()
-        if not libvirt.connections:
-            return (self._make_target(),)
-        return tuple(self._make_target(connection.name) for connection in libvirt.connections)
-
-    def _make_target(self, name: str | None = None) -> Target:
-        """The hypervisor of the connection `name`, whose samples say so; or the only one there is."""
-        libvirt = self.config.libvirt
-        labels = self.config.metrics.extra_labels
-        if name is not None:
-            connection = next(one for one in libvirt.connections if one.name == name)
-            libvirt = for_endpoint(libvirt, connection)
-            labels = (("host", name), *labels)
-        return make_target(
-            libvirt,
-            self.config.collectors,
-            labels=labels,
-            replayer=self._replayer,
-            tap=self._tap,
-            observe=self.own.observe,
-        )
+        self.reloader = Reloader(load or (lambda: config), self._apply)
 
     @property
     def hypervisor(self) -> Hypervisor:
@@ -96,50 +79,82 @@ class Application:
 
     async def page(self, timeout_seconds: float | None = None, *, of_process: bool = True) -> Page:
         """The metrics page: all hypervisors, scraped at once, and the exporter itself."""
-        pages = await asyncio.gather(
-            *(target.scraper.scrape(timeout_seconds) for target in self.targets)
-        )
-        whole = Page()
-        for page in pages:
-            whole.add_page(page)
+        whole = await self.hypervisors.page(timeout_seconds)
         whole.add(self.own.samples(of_process=of_process))
+        if of_process:
+            whole.add(self.reloader.samples(self.own.labels))
         return whole
 
     def hurry(self) -> None:
         """Lets running scrapes end soon: the exporter shall end."""
-        for target in self.targets:
-            target.scraper.hurry()
+        self.hypervisors.hurry()
         self.probes.hurry()
+
+    async def reload(self) -> None:
+        """Reads the configuration anew. Raises ReloadFailed: the old one stays."""
+        await self.reloader.reload()
+
+    async def _apply(self, config: Config) -> None:
+        """Takes a new configuration over. Raises LibvirtRPCError, ConfigError: nothing has changed then."""
+        config = with_fixed_parts(config, self.config)
+        prepared = self.hypervisors.prepare(config)
+        configure(config.logging.level, config.logging.format, config.logging.file)
+        for warning in config.warnings:
+            logger.warning(warning)
+        kept, made, ended = await self.hypervisors.adopt(prepared)
+        self.config = config
+        self.own.labels = config.metrics.extra_labels
+        self.targets = self.hypervisors.targets
+        self.probes.adopt(config)
+        logger.info("configuration reloaded", extra={"kept": kept, "new": made, "ended": ended})
 
     async def serve(self, announce: Callable[[list[str]], None] | None = None) -> int:
         """Listens, connects in the background, serves until a signal. Raises ConfigError."""
         web = self.config.web
+        manager = ServiceManager.of(os.environ)
+
+        def at_end() -> None:
+            manager.stopping()
+            self.hurry()
+
+        self.reloader.on_begin, self.reloader.on_end = manager.reloading, manager.ready
         with contextlib.ExitStack() as stack:
-            sockets = [stack.enter_context(listen(address)) for address in web.listen_address]
-            urls = [
-                _url(address, one.getsockname()[1], web.telemetry_path)
-                for address, one in zip(web.listen_address, sockets, strict=True)
-            ]
+            stack.enter_context(self.reloader.on_hangup())
+            access = Access(web.config_file)
+            stack.callback(access.close)
+            listeners = stack.enter_context(listening(web, os.environ))
+            scheme = "https" if access.has_tls else "http"
+            urls = [one.url(scheme, web.telemetry_path) for one in listeners]
             logger.info("listening", extra={"url": " ".join(urls)})
-            async with self.connecting():
+            async with self.connecting(), manager.informed(self._status):
                 if announce is not None:
                     # Whoever follows the URL shall find it connected.
                     await self.hypervisor.first_attempt()
                     announce(urls)
-                await serve(make_app(self), sockets, self.hurry)
+                await serve(
+                    make_app(self, access),
+                    [one.sock for one in listeners],
+                    at_end,
+                    access=access,
+                    bounds=Bounds(connections=web.max_connections),
+                )
         return 0
+
+    def _status(self) -> str:
+        connected = sum(target.hypervisor.is_connected for target in self.targets)
+        return f"connected to {connected} of {len(self.targets)} hypervisors"
 
     @contextlib.asynccontextmanager
     async def connecting(self) -> AsyncIterator[None]:
         """Keeps the hypervisors connected while the context lasts."""
-        tasks = [asyncio.create_task(target.hypervisor.run()) for target in self.targets]
-        tasks.append(asyncio.create_task(self.probes.run()))
+        self.hypervisors.start()
+        probes = asyncio.create_task(self.probes.run())
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await self.reloader.close()
+            probes.cancel()
+            await asyncio.gather(self.hypervisors.close(), probes, return_exceptions=True)
 
     async def scrape_once(self, page_format: Format = Format.TEXT) -> tuple[bytes, int]:
         """One page, and the exit status: 1 where a scrape failed; the page says so too.
@@ -160,8 +175,3 @@ async def _open(hypervisor: Hypervisor) -> None:
         await hypervisor.open()
     except LibvirtRPCError as exc:
         hypervisor.report(exc)
-
-
-def _url(address: ListenAddress, port: int, path: str) -> str:
-    host = address.host or "localhost"
-    return f"http://{ListenAddress(host, port)}{path}"

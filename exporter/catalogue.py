@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 
 from exporter.metrics import (
     DOMAIN_LABELS,
-    FAMILIES,
+    FAMILY_GROUPS,
     GROUPS,
     INSTANCE_LABELS,
     INSTANCES,
@@ -84,11 +84,20 @@ def entries() -> tuple[Entry, ...]:
             if known is not None:
                 entry = replace(known, fields=known.fields + entry.fields)
             merged[entry.name] = entry
-    own = (
-        Entry(family.name, family.type, family.labels, family.help, (), "", opt_in=False)
-        for family in FAMILIES
+    others = (
+        Entry(
+            family.name,
+            family.type,
+            family.labels,
+            family.help,
+            (),
+            group.collector,
+            opt_in=group.opt_in,
+        )
+        for group in FAMILY_GROUPS
+        for family in group.families
     )
-    return (*merged.values(), *own)
+    return (*merged.values(), *others)
 
 
 def render_json() -> str:

@@ -12,7 +12,8 @@ from exporter.config import CollectorsConfig, Config, ConfigError, LibvirtConfig
 from exporter.hypervisor import credentials_of, identify, render_version
 from exporter.metrics import GROUPS
 from exporter.metrics.rows import Group, LatencyHistogram, Row
-from exporter.target import collectors_of, for_endpoint
+from exporter.collectors.registry import switches_of
+from exporter.target import for_endpoint
 from libvirt_rpc import libvirt_conf
 from libvirt_rpc.connection import Connection, connect
 from libvirt_rpc.deadline import Deadline
@@ -119,7 +120,7 @@ async def _check_open(
     say(f"ok    versions        {versions}")
     active = sum(domain.id != -1 for domain in domains)
     say(f"ok    domains         {active} active, {len(domains) - active} inactive")
-    enabled = collectors_of(collectors)
+    enabled = switches_of(collectors)
     groups = [group for group in GROUPS if group.collector in enabled]
     try:
         supported = [group for group in groups if await _is_supported(connection, group, say)]

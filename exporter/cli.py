@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import sys
 import tempfile
 import threading
@@ -39,6 +40,7 @@ from exporter.config.consistency import check_credentials
 from exporter.exposition import Format
 from exporter.logs import configure
 from exporter.recording import record
+from exporter.web.web_config import read_web_config
 from libvirt_rpc.errors import InvalidURI, LibvirtRPCError
 from libvirt_rpc.trace.format import Trace, load_trace
 from libvirt_rpc.trace.replay import Replayer
@@ -71,6 +73,14 @@ def _all_options(function: F) -> F:
     return function
 
 
+_config_check = click.option(
+    "--config.check",
+    "config_check",
+    is_flag=True,
+    help="Check the configuration, say every mistake, and end: status 0, or 2 where there is one.",
+)
+
+
 class _Options:
     """The flags of the group and those of a subcommand; the subcommand's count where both are given."""
 
@@ -81,21 +91,46 @@ class _Options:
         self, own: dict[str, Any], *, defaults: Mapping[str, object] = NO_DEFAULTS
     ) -> Config:
         """Raises ConfigError. `defaults` are the command's own, by the settings' keys."""
-        flags = {**self.flags, **{key: value for key, value in own.items() if value}}
-        given = {setting.key: flags.get(setting.parameter) for setting in SETTINGS}
-        path = flags.get(CONFIG_FILE.parameter)
-        config = load(
-            Path(path) if path else None, flags=given, environ=os.environ, defaults=defaults
-        )
-        check_credentials(config)
+        config = self.loader(own, defaults=defaults)()
         configure(config.logging.level, config.logging.format, config.logging.file)
         for warning in config.warnings:
             logger.warning(warning)
         return config
 
+    def loader(
+        self, own: dict[str, Any], *, defaults: Mapping[str, object] = NO_DEFAULTS
+    ) -> Callable[[], Config]:
+        """Reads file and variables anew at each call, which raises ConfigError."""
+        flags = {**self.flags, **{key: value for key, value in own.items() if value}}
+        given = {setting.key: flags.get(setting.parameter) for setting in SETTINGS}
+        path = flags.get(CONFIG_FILE.parameter)
+
+        def loaded() -> Config:
+            config = load(
+                Path(path) if path else None, flags=given, environ=os.environ, defaults=defaults
+            )
+            check_credentials(config)
+            return config
+
+        return loaded
+
+    def check(self, own: dict[str, Any]) -> None:
+        """Says whether the configuration can be used, and opens nothing. Raises ConfigError."""
+        config = self.loader(own)()
+        if config.web.config_file is not None:
+            read_web_config(config.web.config_file)
+        for warning in config.warnings:
+            click.echo(f"warning: {warning}")
+        click.echo("ok: the configuration can be used")
+
 
 def _run(coroutine: Coroutine[Any, Any, int]) -> None:
     sys.exit(asyncio.run(coroutine))
+
+
+def _hold_hangups() -> None:
+    """Lets a SIGHUP wait until the exporter serves: the configuration may have changed meanwhile."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
 
 
 def _serve(application: Application, announce: Announce | None = None) -> None:
@@ -117,21 +152,31 @@ def _serve(application: Application, announce: Announce | None = None) -> None:
 
 @click.group(invoke_without_command=True, context_settings={"max_content_width": 100})
 @click.version_option(__version__, prog_name="libvirt-exporter")
+@_config_check
 @_all_options
 @click.pass_context
-def cli(context: click.Context, /, **flags: Any) -> None:
+def cli(context: click.Context, /, *, config_check: bool, **flags: Any) -> None:
     """Prometheus exporter for libvirt. Without a COMMAND it serves the metrics page."""
     context.obj = _Options(flags)
+    if config_check:
+        context.obj.check(flags)
+        context.exit()
     if context.invoked_subcommand is None:
         context.invoke(serve)
 
 
 @cli.command()
+@_config_check
 @_all_options
 @click.pass_obj
-def serve(options: _Options, /, **flags: Any) -> None:
+def serve(options: _Options, /, *, config_check: bool, **flags: Any) -> None:
     """Serve the metrics page (what happens without a command)."""
-    _serve(Application(options.config(flags)))
+    if config_check:
+        options.check(flags)
+        return
+    _hold_hangups()
+    config = options.config(flags)
+    _serve(Application(config, load=options.loader(flags)))
 
 
 @cli.command()
@@ -207,9 +252,11 @@ def record_command(
 @click.pass_obj
 def replay_command(options: _Options, /, file: Path, **flags: Any) -> None:
     """Serve from a recorded FILE as if it were the hypervisor."""
+    _hold_hangups()
     trace = load_trace(file)
     config = _of_recording(options.config(flags), trace)
-    _serve(Application(config, replayer=Replayer(trace)))
+    load_anew = _loader_of_recording(options.loader(flags), trace)
+    _serve(Application(config, replayer=Replayer(trace), load=load_anew))
 
 
 def _of_recording(config: Config, trace: Trace) -> Config:
@@ -218,14 +265,22 @@ def _of_recording(config: Config, trace: Trace) -> Config:
     return replace(config, libvirt=replace(config.libvirt, uri=uri, connections=()))
 
 
+def _loader_of_recording(load_anew: Callable[[], Config], trace: Trace) -> Callable[[], Config]:
+    return lambda: _of_recording(load_anew(), trace)
+
+
 @cli.command()
 @_all_options
 @click.pass_obj
 def demo(options: _Options, /, **flags: Any) -> None:
     """Serve a recorded hypervisor that ships with the exporter; no libvirt needed."""
     trace = load_trace(resources.files("exporter").joinpath("demo.jsonl.gz").read_bytes())
+    _hold_hangups()
     config = options.config(flags, defaults=DEMO_DEFAULTS)
-    application = Application(_of_recording(config, trace), replayer=Replayer(trace))
+    load_anew = _loader_of_recording(options.loader(flags, defaults=DEMO_DEFAULTS), trace)
+    application = Application(
+        _of_recording(config, trace), replayer=Replayer(trace), load=load_anew
+    )
 
     def announce(urls: list[str]) -> None:
         click.echo(f"A recorded hypervisor is being served. Open {urls[0]}", err=True)

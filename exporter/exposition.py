@@ -146,6 +146,15 @@ class Page:
     def families(self) -> Sequence[Family]:
         return tuple(self._families.values())
 
+    def lines(self, name: str) -> bytes:
+        """The lines of the family `name`; empty where there are none."""
+        return b"".join(self._lines.get(name, ()))
+
+    def drop(self, name: str) -> None:
+        """Takes the family `name` off the page."""
+        self._families.pop(name, None)
+        self._lines.pop(name, None)
+
     def render(self, page_format: Format = Format.TEXT) -> bytes:
         parts: list[bytes] = []
         for name, family in self._families.items():

@@ -14,10 +14,12 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
+from exporter.availability import Availability
 from exporter.config import LibvirtConfig
 from exporter.logs import StateLogger
+from exporter.pace import Pace, PacedConnection
 from libvirt_rpc import libvirt_conf
 from libvirt_rpc.connection import Connection, Dial, connect
 from libvirt_rpc.credentials import Credentials
@@ -57,6 +59,16 @@ class Identity:
     version: int
     lib_version: int
     hostname: str
+
+
+class Watcher(Protocol):
+    """What goes on in the background for as long as a connection lasts."""
+
+    async def begin(self, connection: PacedConnection) -> None:
+        """Awaited before the connection is anybody's: nothing that happens from then on is missed."""
+
+    async def watch(self, connection: PacedConnection) -> None:
+        """Runs until it is done or cancelled, at the latest with the connection's end."""
 
 
 class Backoff:
@@ -119,7 +131,12 @@ class Hypervisor:
         self.error: LibvirtRPCError | None = None
         self.connected_at: float | None = None
         self.connections_made = 0
-        self.on_connected: Callable[[], None] | None = None
+        self.on_connected: list[Callable[[], None]] = []
+        self.pace = Pace()
+        self.availability = Availability()
+        self.watchers: list[Watcher] = []
+        self._paced: PacedConnection | None = None
+        self._watching: list[asyncio.Task[None]] = []
         self._dial = dial
         self._tap = tap
         self._observe = observe
@@ -135,6 +152,13 @@ class Hypervisor:
     @property
     def is_connected(self) -> bool:
         return self.connection is not None and self.connection.session.error is None
+
+    @property
+    def paced(self) -> PacedConnection:
+        """The main connection, at a pace. Raises SessionClosed where there is none."""
+        if self._paced is None or self._paced.session.error is not None:
+            raise SessionClosed("there is no connection")
+        return self._paced
 
     @property
     def reconnects(self) -> int:
@@ -165,20 +189,53 @@ class Hypervisor:
     async def open(self) -> Connection:
         """Connects once and learns who is there. Raises what `connect` raises."""
         connection = await self._connect(self.config.timeout_seconds)
+        self._end_watching()
+        self.pace.meet_daemon()
+        self.availability.reset()
+        paced = PacedConnection(connection, self.pace, self.config.timeout_seconds)
         try:
             self.identity = await identify(connection)
+            for watcher in self.watchers:
+                await self._begin(watcher, paced)
         except BaseException:
             await connection.close()
             raise
         self.connection = connection
+        self._paced = paced
         self.connections_made += 1
         self.connected_at = time.time()
         self.error = None
-        if self.on_connected is not None:
-            self.on_connected()
+        for tell in self.on_connected:
+            tell()
+        self._watching = [
+            asyncio.create_task(self._watch(watcher, paced)) for watcher in self.watchers
+        ]
         return connection
 
+    async def _begin(self, watcher: Watcher, connection: PacedConnection) -> None:
+        try:
+            await watcher.begin(connection)
+        except SessionClosed:
+            raise
+        except LibvirtRPCError as exc:
+            self._states.failed(f"watcher {type(watcher).__name__}", timeless(exc))
+
+    async def _watch(self, watcher: Watcher, connection: PacedConnection) -> None:
+        try:
+            await watcher.watch(connection)
+        except LibvirtRPCError as exc:
+            if connection.session.error is None:
+                self._states.failed(f"watcher {type(watcher).__name__}", timeless(exc))
+        except Exception:
+            logger.exception("what goes on in the background failed")
+
+    def _end_watching(self) -> None:
+        watching, self._watching = self._watching, []
+        for task in watching:
+            task.cancel()
+
     async def close(self) -> None:
+        self._end_watching()
         lanes = self.lanes
         self.connection = None
         self._extra = []
@@ -233,6 +290,7 @@ class Hypervisor:
         )
         since = time.monotonic()
         error = await connection.session.wait_closed()
+        self._end_watching()
         self.connection = None
         await self._close_extra()
         self.report(error)

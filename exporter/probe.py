@@ -12,11 +12,12 @@ import logging
 import re
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from exporter.config import Config, ModuleConfig, TargetConfig
 from exporter.exposition import Page
+from exporter.kept import KeptTarget, Leaving, Origin
 from exporter.scrape import HURRY_SECONDS
 from exporter.target import Target, for_endpoint, make_target
 from libvirt_rpc.deadline import Deadline
@@ -41,16 +42,14 @@ class ProbeRefused(Exception):
         return self.message
 
 
-@dataclass(slots=True, eq=False)
-class _Kept:
-    """A target that is connected, or tries to be."""
+class _Probed(KeptTarget):
+    """A target that was probed, and when."""
 
-    target: Target
-    task: asyncio.Task[None]
-    last_used: float
-    users: int = 0
-    has_waited: bool = False
-    """Whether a probe has waited for the first attempt until its deadline: the next one does not."""
+    def __init__(self, target: Target, origin: Origin, now: float) -> None:
+        super().__init__(target, origin)
+        self.last_used = now
+        self.has_waited = False
+        """Whether a probe has waited for the first attempt until its deadline: the next one does not."""
 
 
 class Probes:
@@ -69,8 +68,8 @@ class Probes:
         self._observe = observe
         self._make = make
         self._clock = clock
-        self._kept: dict[tuple[str, str], _Kept] = {}
-        self._closing: set[asyncio.Task[None]] = set()
+        self._kept: dict[tuple[str, str], _Probed] = {}
+        self._leaving = Leaving()
         self._waiting: set[asyncio.Timeout] = set()
         self._is_ending = False
 
@@ -78,6 +77,11 @@ class Probes:
     def connections(self) -> int:
         """Targets that are kept connected, or tried to be, at present."""
         return len(self._kept)
+
+    @property
+    def ending(self) -> int:
+        """Targets whose connections are being closed."""
+        return len(self._leaving)
 
     async def probe(self, name: str, module: str | None, timeout_seconds: float | None) -> Page:
         """The page of a target, by the deadline. Raises ProbeRefused.
@@ -90,17 +94,16 @@ class Probes:
             seconds = min(seconds, timeout_seconds)
         deadline = Deadline.after(seconds)
         kept = self._keep(config, settings)
-        kept.users += 1
         try:
-            await self._first_attempt(kept, deadline)
-            if self._is_ending:
-                deadline.bring_forward(Deadline.after(HURRY_SECONDS).at)
-            return await kept.target.scraper.scrape(deadline.remaining())
+            with kept.used() as target:
+                await self._first_attempt(kept, deadline)
+                if self._is_ending:
+                    deadline.bring_forward(Deadline.after(HURRY_SECONDS).at)
+                return await target.scraper.scrape(deadline.remaining())
         finally:
-            kept.users -= 1
             kept.last_used = self._clock()
 
-    async def _first_attempt(self, kept: _Kept, deadline: Deadline) -> None:
+    async def _first_attempt(self, kept: _Probed, deadline: Deadline) -> None:
         if kept.has_waited:
             return
         try:
@@ -123,23 +126,42 @@ class Probes:
                 timeout.reschedule(soon)
         for kept in self._kept.values():
             kept.target.scraper.hurry()
+        self._leaving.hurry()
+
+    def adopt(self, config: Config) -> None:
+        """Takes a new configuration over: what it would make otherwise ends when its probes have ended."""
+        self._config = config
+        self._allowed = [re.compile(pattern) for pattern in config.probe.allow]
+        for key, kept in list(self._kept.items()):
+            if self._origin_now(key) != kept.origin:
+                del self._kept[key]
+                self._leaving.see_off(kept)
+
+    def _origin_now(self, key: tuple[str, str]) -> Origin | None:
+        """What the target would be made of; None where it may no longer be probed."""
+        try:
+            return self._origin(*self._find(*key))
+        except ProbeRefused:
+            return None
 
     async def run(self) -> None:
         """Closes what is idle, until it is cancelled; then everything."""
-        pause = self._config.probe.idle_timeout_seconds / SWEEPS_PER_IDLE_TIMEOUT
         try:
             while True:
-                await asyncio.sleep(pause)
+                idle_timeout = self._config.probe.idle_timeout_seconds
+                await asyncio.sleep(idle_timeout / SWEEPS_PER_IDLE_TIMEOUT)
                 await self.close_idle()
         finally:
-            await self._close(list(self._kept))
-            await asyncio.gather(*self._closing, return_exceptions=True)
+            ending, self._kept = self._kept, {}
+            closing = [kept.close() for kept in ending.values()]
+            await asyncio.gather(*closing, self._leaving.close())
 
     async def close_idle(self) -> None:
         """Closes the connections of targets that were not probed for the idle timeout."""
-        await self._close([key for key, kept in self._kept.items() if self._is_idle(kept)])
+        idle = [key for key, kept in self._kept.items() if self._is_idle(kept)]
+        await asyncio.gather(*[self._end(key) for key in idle])
 
-    def _is_idle(self, kept: _Kept) -> bool:
+    def _is_idle(self, kept: _Probed) -> bool:
         longest = self._config.probe.idle_timeout_seconds
         if not kept.target.hypervisor.is_connected:
             # Else the next probe would try at once what the pause between attempts puts off.
@@ -174,53 +196,51 @@ class Probes:
             )
         return TargetConfig(name=name, uri=name)
 
-    def _keep(self, target: TargetConfig, module: ModuleConfig) -> _Kept:
+    def _keep(self, target: TargetConfig, module: ModuleConfig) -> _Probed:
         key = (target.name, module.name)
         kept = self._kept.get(key)
         if kept is None:
-            made = self._make_target(target, module)
+            origin = self._origin(target, module)
+            made = self._make_target(origin)
             self._make_room()
-            task = asyncio.create_task(made.hypervisor.run())
-            kept = self._kept[key] = _Kept(made, task, self._clock())
+            kept = self._kept[key] = _Probed(made, origin, self._clock())
+            kept.start()
         return kept
 
-    def _make_target(self, target: TargetConfig, module: ModuleConfig) -> Target:
+    def _origin(self, target: TargetConfig, module: ModuleConfig) -> Origin:
         labels = {**dict(self._config.metrics.extra_labels), **module.labels}
         libvirt = for_endpoint(self._config.libvirt, target)
+        libvirt = replace(libvirt, timeout_seconds=module.timeout_seconds)
+        try:
+            return Origin.of(libvirt, module, tuple(labels.items()))
+        except LibvirtRPCError as exc:
+            raise ProbeRefused(500, str(exc)) from exc
+
+    def _make_target(self, origin: Origin) -> Target:
         try:
             return self._make(
-                replace(libvirt, timeout_seconds=module.timeout_seconds),
-                module.collectors,
-                labels=tuple(labels.items()),
-                observe=self._observe,
+                origin.libvirt, origin.module, labels=origin.labels, observe=self._observe
             )
         except LibvirtRPCError as exc:
             # An alias that libvirt.conf does not have: the configuration's fault, not the request's.
             raise ProbeRefused(500, str(exc)) from exc
 
     def _make_room(self) -> None:
-        if len(self._kept) < self._config.probe.max_connections:
-            return
-        idle = [(kept.last_used, key) for key, kept in self._kept.items() if not kept.users]
-        if not idle:
-            raise ProbeRefused(
-                503,
-                f"all {len(self._kept)} connections are in use (probe.max_connections); "
-                "probe fewer targets here, or shard them over several exporters",
-            )
-        _, key = min(idle)
-        self._end(key)
+        # More than one where a reload has lowered the bound.
+        while len(self._kept) >= self._config.probe.max_connections:
+            idle = [(kept.last_used, key) for key, kept in self._kept.items() if not kept.users]
+            if not idle:
+                raise ProbeRefused(
+                    503,
+                    f"all {len(self._kept)} connections are in use (probe.max_connections); "
+                    "probe fewer targets here, or shard them over several exporters",
+                )
+            _, key = min(idle)
+            self._end(key)
 
     def _end(self, key: tuple[str, str]) -> asyncio.Task[None]:
         """Begins to close; who does not wait for the task leaves that to the end of `run`."""
-        task = self._kept.pop(key).task
-        task.cancel()
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
-        return task
-
-    async def _close(self, keys: Sequence[tuple[str, str]]) -> None:
-        await asyncio.gather(*[self._end(key) for key in keys], return_exceptions=True)
+        return self._leaving.see_off(self._kept.pop(key))
 
 
 def _is_harmless(uri: ConnectionURI) -> bool:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from exporter.collectors.collector import Collector, Scrape
+from exporter.availability import reason_of
+from exporter.collectors.collector import Collector, DomainList, NotListed, Scrape
 from exporter.exposition import Labels, Page, Sample
 from exporter.hypervisor import Hypervisor, timeless
 from exporter.logs import StateLogger
@@ -28,19 +29,15 @@ from exporter.metrics.own import (
     SCRAPES,
 )
 from libvirt_rpc.deadline import Deadline
-from libvirt_rpc.errors import AccessDenied, LibvirtRPCError, NoSupport, OperationDenied
+from libvirt_rpc.errors import LibvirtRPCError
 
 logger = logging.getLogger(__name__)
 
 HURRY_SECONDS = 0.3
-
-
-_UNAVAILABLE: dict[type[LibvirtRPCError], str] = {
-    NoSupport: "unsupported",
-    OperationDenied: "denied",
-    AccessDenied: "denied",
-}
-"""Refusals that will be the same the next time, and what the metric calls them."""
+GRACE_SECONDS = 0.25
+"""Beyond the deadline: a collector that keeps to it by itself has as much of its page as can be."""
+LONGEST_WAIT_SECONDS = 0.1
+"""The deadline may be brought forward meanwhile."""
 
 
 class Scraper:
@@ -98,11 +95,22 @@ class Scraper:
         started = time.monotonic()
         self._scrapes += 1
         page = Page()
-        scrape = Scrape(self.hypervisor, page, deadline, self.labels, self._clock)
         failed = False
         if self.hypervisor.is_connected:
-            for collector in self.collectors:
-                failed = not await self._run(collector, scrape) or failed
+            domains = DomainList()
+            scrapes = [
+                Scrape(self.hypervisor, Page(), deadline, self.labels, self._clock, domains)
+                for _ in self.collectors
+            ]
+            runs = [
+                self._run(collector, scrape)
+                for collector, scrape in zip(self.collectors, scrapes, strict=True)
+            ]
+            failed = not all(await asyncio.gather(*runs))
+            for scrape in scrapes:
+                page.add_page(scrape.page)
+            names = [collector.name for collector in self.collectors]
+            page.add(self.hypervisor.availability.samples(self.labels, without=names))
         # It may have been lost meanwhile.
         connected = self.hypervisor.is_connected
         self.has_failed = failed or not connected
@@ -122,17 +130,24 @@ class Scraper:
         started = time.monotonic()
         reason = ""
         try:
-            await collector.collect(scrape)
+            samples = await self._collected(collector, scrape)
+            scrape.page.add(samples or ())
+        except NotListed:
+            success = False
         except LibvirtRPCError as exc:
             self._states.failed(collector.name, f"collector {collector.name}: {timeless(exc)}")
             success = False
-            reason = _UNAVAILABLE.get(type(exc), "")
+            reason = reason_of(exc)
+        except TimeoutError:
+            self._states.failed(collector.name, f"collector {collector.name} missed the deadline")
+            success = False
         except Exception:
             logger.exception("collector %s failed", collector.name)
             success = False
         else:
             self._states.recovered(collector.name, f"collector {collector.name} works again")
             success = True
+        reason = reason or self.hypervisor.availability.reason(collector.name)
         labels = (("collector", collector.name), *self.labels)
         seconds = round(time.monotonic() - started, 6)
         scrape.page.add(
@@ -143,6 +158,16 @@ class Scraper:
             ]
         )
         return success or bool(reason)
+
+    async def _collected(self, collector: Collector, scrape: Scrape) -> Iterable[Sample] | None:
+        """What the collector gives. Raises TimeoutError where it does not end by the deadline."""
+        task = asyncio.ensure_future(collector.collect(scrape))
+        while (left := scrape.deadline.remaining() + GRACE_SECONDS) > 0 and not task.done():
+            await asyncio.wait((task,), timeout=min(left, LONGEST_WAIT_SECONDS))
+        if not task.done():
+            task.cancel()
+            raise TimeoutError
+        return task.result()
 
     def _describe_connection(self, page: Page, *, connected: bool) -> None:
         hypervisor = self.hypervisor

@@ -32,7 +32,7 @@ class SelfMetrics:
 
     def __init__(self, labels: Labels = ()) -> None:
         """`labels` go onto every sample."""
-        self._labels = labels
+        self.labels = labels
         registry = CollectorRegistry()
         self._registry = registry
         self._duration = Histogram(
@@ -65,12 +65,12 @@ class SelfMetrics:
                 ("version", __version__),
                 ("python_version", platform.python_version()),
                 ("build_date", BUILD_DATE),
-                *self._labels,
+                *self.labels,
             ),
         )
         for registry in (self._registry, self._process) if of_process else (self._registry,):
             for metric in registry.collect():
-                yield from _samples(metric, self._labels)
+                yield from _samples(metric, self.labels)
 
 
 def _code(error: BaseException) -> str:

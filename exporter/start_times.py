@@ -1,16 +1,20 @@
-"""When the domains of this machine started: the start time of each one's QEMU process.
+"""When domains started: libvirt's API does not say.
 
-libvirt's API has no start time. A domain's process is known by the domain's UUID on its command line.
+On the hypervisor's own machine a domain's process tells it, known by the domain's UUID on its command
+line; elsewhere the event that the domain started, for those that start while we watch.
 """
 
 from __future__ import annotations
 
 import os
+import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
+from libvirt_rpc.enums import DomainEventType
+from libvirt_rpc.protocol.events import DomainLifecycleEvent, Event
 from libvirt_rpc.protocol.types import Domain
 
 _START_TIME_FIELD = 19
@@ -100,6 +104,39 @@ class ProcessStartTimes:
         except (OSError, ValueError, IndexError):
             pass
         return None
+
+
+class EventStartTimes:
+    """From what libvirt said when a domain started, where `otherwise` does not know the start.
+
+    A listener of events: what started before the connection stood is unknown.
+    """
+
+    def __init__(self, otherwise: StartTimes, clock: Callable[[], float] = time.time) -> None:
+        self.otherwise = otherwise
+        self._clock = clock
+        self._started: dict[uuid.UUID, tuple[int, float]] = {}
+
+    def heard(self, event: Event) -> None:
+        if not isinstance(event, DomainLifecycleEvent):
+            return
+        if event.event is DomainEventType.STARTED:
+            self._started[event.domain.uuid] = (event.domain.id, self._clock())
+        elif event.event in (DomainEventType.STOPPED, DomainEventType.UNDEFINED):
+            self._started.pop(event.domain.uuid, None)
+
+    def forget(self) -> None:
+        """After a new connection: a domain may have started anew meanwhile, under the same id."""
+        self._started = {}
+
+    def of(self, domains: Iterable[Domain]) -> Mapping[uuid.UUID, float]:
+        listed = tuple(domains)
+        known = dict(self.otherwise.of(listed))
+        for domain in listed:
+            at = self._started.get(domain.uuid)
+            if at is not None and domain.id == at[0] and domain.uuid not in known:
+                known[domain.uuid] = at[1]
+        return known
 
 
 def _domain_uuid(cmdline: bytes) -> uuid.UUID:

@@ -6,12 +6,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from exporter.collectors.domain_stats import DomainStatsCollector
-from exporter.config import CollectorsConfig, ConnectionConfig, LibvirtConfig, TargetConfig
+from exporter.collectors.registry import NEED_INVENTORY, Parts, make_collectors, switches_of
+from exporter.config import ConnectionConfig, LibvirtConfig, ModuleConfig, TargetConfig
+from exporter.events import EventHub
 from exporter.exposition import Labels
 from exporter.hypervisor import Hypervisor
+from exporter.inventory import Inventory
 from exporter.scrape import Scraper
 from exporter.start_times import (
+    EventStartTimes,
     NoStartTimes,
     ProcessStartTimes,
     RecordedStartTimes,
@@ -34,7 +37,7 @@ class Target:
 
 def make_target(
     libvirt: LibvirtConfig,
-    collectors: CollectorsConfig,
+    module: ModuleConfig,
     *,
     labels: Labels = (),
     replayer: Replayer | None = None,
@@ -49,17 +52,31 @@ def make_target(
         observe=observe,
     )
     start_times = _start_times(hypervisor, replayer)
-    collector = DomainStatsCollector(
-        hypervisor, collectors_of(collectors), start_times, labels=labels
-    )
+    events = EventHub(hypervisor.availability)
+    hypervisor.watchers.append(events)
+    if module.collectors.domain.events and replayer is None:
+        start_times = _from_events(start_times, events, hypervisor)
+    needed = not NEED_INVENTORY.isdisjoint(switches_of(module.collectors))
+    inventory = Inventory(hypervisor, module.metadata, events, is_needed=needed)
+    parts = Parts(hypervisor, module, start_times, events, inventory, labels)
+    collectors = make_collectors(parts)
     scraper = Scraper(
         hypervisor,
-        [collector],
+        collectors,
         labels=labels,
-        min_interval_seconds=collectors.min_interval_seconds,
+        min_interval_seconds=module.collectors.min_interval_seconds,
         clock=time.time if replayer is None else lambda: replayer.time,
     )
     return Target(hypervisor, start_times, scraper)
+
+
+def _from_events(
+    otherwise: StartTimes, events: EventHub, hypervisor: Hypervisor
+) -> EventStartTimes:
+    heard = EventStartTimes(otherwise)
+    events.listeners.append(heard.heard)
+    hypervisor.on_connected.append(heard.forget)
+    return heard
 
 
 def for_endpoint(
@@ -82,15 +99,5 @@ def _start_times(hypervisor: Hypervisor, replayer: Replayer | None) -> StartTime
     if not hypervisor.is_local:
         return NoStartTimes()
     processes = ProcessStartTimes()
-    hypervisor.on_connected = processes.forget
+    hypervisor.on_connected.append(processes.forget)
     return processes
-
-
-def collectors_of(config: CollectorsConfig) -> frozenset[str]:
-    """The names of the enabled collectors, as the metric tables have them."""
-    switches = {
-        f"{section}.{name}": getattr(getattr(config, section), name)
-        for section in ("domain", "disk", "network")
-        for name in type(getattr(config, section)).__dataclass_fields__
-    }
-    return frozenset(name for name, enabled in switches.items() if enabled)

@@ -12,6 +12,14 @@ from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
 from libvirt_rpc import libvirt_conf
+from libvirt_rpc.api.domain_figures import DomainFigureCalls
+from libvirt_rpc.api.domain_settings import DomainSettingCalls
+from libvirt_rpc.api.domains import DomainCalls
+from libvirt_rpc.api.events import EventCalls
+from libvirt_rpc.api.guests import GuestCalls
+from libvirt_rpc.api.host import HostCalls
+from libvirt_rpc.api.networks import HostObjectCalls, NetworkCalls
+from libvirt_rpc.api.storage import StorageCalls
 from libvirt_rpc.authentication import authenticate
 from libvirt_rpc.credentials import Credentials
 from libvirt_rpc.deadline import Deadline
@@ -20,7 +28,6 @@ from libvirt_rpc.enums import (
     ConnectGetAllDomainStatsFlags,
     ConnectListAllDomainsFlags,
     DomainStatsTypes,
-    DomainXMLFlags,
 )
 from libvirt_rpc.errors import ConnectFailed, SessionClosed
 from libvirt_rpc.protocol import procedures as p
@@ -49,8 +56,18 @@ class Dial(Protocol):
     ) -> Awaitable[Session]: ...
 
 
-class Connection:
-    """An open connection; made by `connect`."""
+class Connection(
+    HostCalls,
+    DomainCalls,
+    DomainFigureCalls,
+    DomainSettingCalls,
+    GuestCalls,
+    StorageCalls,
+    NetworkCalls,
+    HostObjectCalls,
+    EventCalls,
+):
+    """An open connection; made by `connect`. Its calls are in libvirt_rpc.api, a class a concern."""
 
     def __init__(self, session: Session, uri: ConnectionURI, timeout_seconds: float) -> None:
         self.session = session
@@ -77,36 +94,6 @@ class Connection:
         until = deadline or Deadline.after(self._timeout_seconds)
         reply: R = await self.session.call(procedure, args, deadline=until)
         return reply
-
-    async def get_type(self, *, deadline: Deadline | None = None) -> str:
-        """The driver's name, such as `QEMU` (virConnectGetType)."""
-        return (await self._call(p.CONNECT_GET_TYPE, None, deadline)).value
-
-    async def get_version(self, *, deadline: Deadline | None = None) -> int:
-        """The hypervisor's version as major * 1,000,000 + minor * 1,000 + micro; 0 when unknown."""
-        return (await self._call(p.CONNECT_GET_VERSION, None, deadline)).value
-
-    async def get_lib_version(self, *, deadline: Deadline | None = None) -> int:
-        """The daemon's libvirt version as major * 1,000,000 + minor * 1,000 + micro."""
-        return (await self._call(p.CONNECT_GET_LIB_VERSION, None, deadline)).value
-
-    async def get_hostname(self, *, deadline: Deadline | None = None) -> str:
-        """The hypervisor's host name."""
-        return (await self._call(p.CONNECT_GET_HOSTNAME, None, deadline)).value
-
-    async def get_uri(self, *, deadline: Deadline | None = None) -> str:
-        """The URI under which the daemon opened its driver."""
-        return (await self._call(p.CONNECT_GET_URI, None, deadline)).value
-
-    async def list_all_domains(
-        self,
-        flags: ConnectListAllDomainsFlags = ConnectListAllDomainsFlags(0),
-        *,
-        deadline: Deadline | None = None,
-    ) -> tuple[t.Domain, ...]:
-        """Every domain, active or not, that the filter `flags` let through; 0 lets all."""
-        args = t.ConnectListAllDomainsArgs(need_results=1, flags=int(flags))
-        return (await self._call(p.CONNECT_LIST_ALL_DOMAINS, args, deadline)).domains
 
     async def get_all_domain_stats(
         self,
@@ -151,29 +138,6 @@ class Connection:
     def forget_other_domains(self, domains: Iterable[t.Domain]) -> None:
         """Drops what the statistics decoder remembers of domains other than these."""
         self._stats.retain(domain.uuid for domain in domains)
-
-    async def domain_get_xml_desc(
-        self,
-        domain: t.Domain,
-        flags: DomainXMLFlags = DomainXMLFlags(0),
-        *,
-        deadline: Deadline | None = None,
-    ) -> str:
-        """The domain's XML document."""
-        args = t.DomainFlagsArgs(domain, int(flags))
-        return (await self._call(p.DOMAIN_GET_XML_DESC, args, deadline)).value
-
-    async def domain_get_state(
-        self, domain: t.Domain, *, deadline: Deadline | None = None
-    ) -> t.DomainState:
-        """State and reason; answered without waiting for the domain's monitor."""
-        return await self._call(p.DOMAIN_GET_STATE, t.DomainFlagsArgs(domain, 0), deadline)
-
-    async def domain_get_control_info(
-        self, domain: t.Domain, *, deadline: Deadline | None = None
-    ) -> t.DomainControlInfo:
-        """Whether the domain's monitor is busy, and for how long; never waits for the monitor."""
-        return await self._call(p.DOMAIN_GET_CONTROL_INFO, t.DomainFlagsArgs(domain, 0), deadline)
 
 
 def _stats_args(

@@ -24,8 +24,15 @@ __all__ = [
     "ConnectFlags",
     "ConnectGetAllDomainStatsFlags",
     "ConnectListAllDomainsFlags",
+    "ConnectListAllInterfacesFlags",
+    "ConnectListAllNetworksFlags",
+    "ConnectListAllNodeDeviceFlags",
+    "ConnectListAllSecretsFlags",
+    "ConnectListAllStoragePoolsFlags",
+    "DomainBlockJobInfoFlags",
     "DomainBlockJobType",
     "DomainBlockedReason",
+    "DomainCheckpointListFlags",
     "DomainControlErrorReason",
     "DomainControlState",
     "DomainCrashedReason",
@@ -46,39 +53,51 @@ __all__ = [
     "DomainEventUndefinedDetailType",
     "DomainEventUnknownDetailType",
     "DomainEventWatchdogAction",
+    "DomainGetHostnameFlags",
     "DomainGetJobStatsFlags",
     "DomainGuestInfoTypes",
+    "DomainInterfaceAddressesSource",
     "DomainJobOperation",
     "DomainJobType",
     "DomainMemoryFailureActionType",
     "DomainMemoryFailureFlags",
     "DomainMemoryFailureRecipientType",
     "DomainMemoryStatTags",
+    "DomainMessageType",
     "DomainMetadataType",
+    "DomainModificationImpact",
     "DomainNostateReason",
     "DomainPMSuspendedReason",
     "DomainPausedReason",
     "DomainRunningReason",
     "DomainShutdownReason",
     "DomainShutoffReason",
+    "DomainSnapshotListFlags",
     "DomainState",
     "DomainStatsTypes",
+    "DomainVcpuFlags",
     "DomainXMLFlags",
     "ErrorDomain",
     "ErrorLevel",
     "ErrorNumber",
+    "IPAddrType",
+    "InterfaceXMLFlags",
     "NetworkEventID",
     "NetworkEventLifecycleType",
+    "NetworkXMLFlags",
     "NodeDeviceEventID",
     "NodeDeviceEventLifecycleType",
     "OpenIntEnum",
     "OpenIntFlag",
     "SecretEventID",
     "SecretEventLifecycleType",
+    "SecretUsageType",
     "StoragePoolEventID",
     "StoragePoolEventLifecycleType",
     "StoragePoolState",
+    "StorageVolInfoFlags",
     "StorageVolType",
+    "StorageXMLFlags",
     "TypedParameterFlags",
     "TypedParameterType",
     "VcpuState",
@@ -372,6 +391,84 @@ class DomainGuestInfoTypes(OpenIntFlag):
     INTERFACES = 64
     LOAD = 128
     DEVICES = 256
+
+
+class DomainModificationImpact(OpenIntFlag):
+    """virDomainModificationImpact: of which state a call speaks; 0 is the current one."""
+
+    LIVE = 1
+    CONFIG = 2
+
+
+class DomainVcpuFlags(OpenIntFlag):
+    """virDomainVcpuFlags."""
+
+    LIVE = 1
+    CONFIG = 2
+    MAXIMUM = 4
+    GUEST = 8
+    HOTPLUGGABLE = 16
+
+
+class DomainBlockJobInfoFlags(OpenIntFlag):
+    """virDomainBlockJobInfoFlags."""
+
+    BANDWIDTH_BYTES = 1
+
+
+class DomainMessageType(OpenIntFlag):
+    """virDomainMessageType."""
+
+    DEPRECATION = 1
+    TAINTING = 2
+    IOERRORS = 4
+
+
+class DomainSnapshotListFlags(OpenIntFlag):
+    """virDomainSnapshotListFlags, as the list of all snapshots of a domain takes them."""
+
+    ROOTS = 1
+    METADATA = 2
+    LEAVES = 4
+    NO_LEAVES = 8
+    NO_METADATA = 16
+    INACTIVE = 32
+    ACTIVE = 64
+    DISK_ONLY = 128
+    INTERNAL = 256
+    EXTERNAL = 512
+    TOPOLOGICAL = 1024
+
+
+class DomainCheckpointListFlags(OpenIntFlag):
+    """virDomainCheckpointListFlags, as the list of all checkpoints of a domain takes them."""
+
+    ROOTS = 1
+    TOPOLOGICAL = 2
+    LEAVES = 4
+    NO_LEAVES = 8
+
+
+class DomainInterfaceAddressesSource(OpenIntEnum):
+    """virDomainInterfaceAddressesSource: AGENT needs a connection that may write."""
+
+    LEASE = 0
+    AGENT = 1
+    ARP = 2
+
+
+class IPAddrType(OpenIntEnum):
+    """virIPAddrType."""
+
+    IPV4 = 0
+    IPV6 = 1
+
+
+class DomainGetHostnameFlags(OpenIntFlag):
+    """virDomainGetHostnameFlags."""
+
+    LEASE = 1
+    AGENT = 2
 
 
 # Jobs
@@ -764,6 +861,129 @@ class StorageVolType(OpenIntEnum):
     NETWORK = 3
     NETDIR = 4
     PLOOP = 5
+
+
+class StorageVolInfoFlags(OpenIntFlag):
+    """virStorageVolInfoFlags: with PHYSICAL, `allocation` is the size of the file on its host."""
+
+    PHYSICAL = 1
+
+
+class StorageXMLFlags(OpenIntFlag):
+    """virStorageXMLFlags."""
+
+    INACTIVE = 1
+
+
+class ConnectListAllStoragePoolsFlags(OpenIntFlag):
+    """virConnectListAllStoragePoolsFlags."""
+
+    INACTIVE = 1
+    ACTIVE = 2
+    PERSISTENT = 4
+    TRANSIENT = 8
+    AUTOSTART = 16
+    NO_AUTOSTART = 32
+    DIR = 64
+    FS = 128
+    NETFS = 256
+    LOGICAL = 512
+    DISK = 1024
+    ISCSI = 2048
+    SCSI = 4096
+    MPATH = 8192
+    RBD = 16384
+    SHEEPDOG = 32768
+    GLUSTER = 65536
+    ZFS = 131072
+    VSTORAGE = 262144
+    ISCSI_DIRECT = 524288
+
+
+# Networks, the host's interfaces and devices, filters, secrets
+
+
+class NetworkXMLFlags(OpenIntFlag):
+    """virNetworkXMLFlags."""
+
+    INACTIVE = 1
+
+
+class InterfaceXMLFlags(OpenIntFlag):
+    """virInterfaceXMLFlags."""
+
+    INACTIVE = 1
+
+
+class ConnectListAllNetworksFlags(OpenIntFlag):
+    """virConnectListAllNetworksFlags."""
+
+    INACTIVE = 1
+    ACTIVE = 2
+    PERSISTENT = 4
+    TRANSIENT = 8
+    AUTOSTART = 16
+    NO_AUTOSTART = 32
+
+
+class ConnectListAllInterfacesFlags(OpenIntFlag):
+    """virConnectListAllInterfacesFlags."""
+
+    INACTIVE = 1
+    ACTIVE = 2
+
+
+class ConnectListAllNodeDeviceFlags(OpenIntFlag):
+    """virConnectListAllNodeDeviceFlags: the capability that a device has, and its state."""
+
+    SYSTEM = 1
+    PCI_DEV = 2
+    USB_DEV = 4
+    USB_INTERFACE = 8
+    NET = 16
+    SCSI_HOST = 32
+    SCSI_TARGET = 64
+    SCSI = 128
+    STORAGE = 256
+    FC_HOST = 512
+    VPORTS = 1024
+    SCSI_GENERIC = 2048
+    DRM = 4096
+    MDEV_TYPES = 8192
+    MDEV = 16384
+    CCW_DEV = 32768
+    CSS_DEV = 65536
+    VDPA = 131072
+    AP_CARD = 262144
+    AP_QUEUE = 524288
+    AP_MATRIX = 1048576
+    VPD = 2097152
+    CCWGROUP_DEV = 4194304
+    CCWGROUP_MEMBER = 8388608
+    PERSISTENT = 1 << 28
+    TRANSIENT = 1 << 29
+    INACTIVE = 1 << 30
+    ACTIVE = 1 << 31
+
+
+class ConnectListAllSecretsFlags(OpenIntFlag):
+    """virConnectListAllSecretsFlags."""
+
+    EPHEMERAL = 1
+    NO_EPHEMERAL = 2
+    PRIVATE = 4
+    NO_PRIVATE = 8
+
+
+class SecretUsageType(OpenIntEnum):
+    """virSecretUsageType."""
+
+    NONE = 0
+    VOLUME = 1
+    CEPH = 2
+    ISCSI = 3
+    TLS = 4
+    VTPM = 5
 
 
 # The connection, errors, typed parameters

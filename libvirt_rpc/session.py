@@ -98,7 +98,11 @@ class Session(asyncio.Protocol):
         self.client = Client()
         self.keepalive = keepalive
         self.on_message: Callable[[Frame], None] | None = None
+        """Gets every event message as it comes. It must neither raise nor wait."""
+        self.on_end: Callable[[], None] | None = None
+        """Called once, when `error` is set and nothing comes any more."""
         self.ignored_messages = 0
+        """Messages of kinds that are not known here, and events that nobody takes."""
         self.certificates: Mapping[str, float] = {}
         """When the certificates in use expire, seconds since the epoch: server, client, ca. Set by TLS."""
         self._tap = tap
@@ -236,6 +240,8 @@ class Session(asyncio.Protocol):
                 closed = self._closed_error()
                 call.future.set_exception(closed)
                 self._report(call, closed)
+        if self.on_end is not None:
+            self.on_end()
 
     async def close(self, deadline: Deadline) -> None:
         """Says goodbye (a daemon logs an error for every client that just goes) and closes the transport."""
@@ -310,6 +316,8 @@ class Session(asyncio.Protocol):
             case MessageReceived(frame):
                 if self.on_message is not None:
                     self.on_message(frame)
+                else:
+                    self.ignored_messages += 1
             case MessageIgnored():
                 self.ignored_messages += 1
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from exporter.bulk_stats.memory import SHORTEST_PATIENCE_SECONDS, Memory
@@ -60,8 +60,15 @@ class Collection:
     """One collection from its list of domains to its deadline."""
 
     def __init__(
-        self, memory: Memory, slots: Slots, stats: DomainStatsTypes, deadline: Deadline
+        self,
+        memory: Memory,
+        slots: Slots,
+        stats: DomainStatsTypes,
+        deadline: Deadline,
+        *,
+        on_list: Callable[[tuple[Domain, ...]], None] | None = None,
     ) -> None:
+        self._on_list = on_list
         self._memory = memory
         self._slots = slots
         self._stats = stats
@@ -82,6 +89,8 @@ class Collection:
 
     async def run(self) -> None:
         self.collected.domains = await self._list()
+        if self._on_list is not None:
+            self._on_list(self.collected.domains)
         suspects = self._memory.suspects()
         self._plan(suspects)
         await self._work(self._reserve)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from exporter.bulk_stats.collection import Collection
 from exporter.bulk_stats.lanes import LaneChoice, LaneSource
@@ -13,6 +14,7 @@ from exporter.logs import StateLogger
 from libvirt_rpc.connection import Connection
 from libvirt_rpc.deadline import Deadline
 from libvirt_rpc.enums import DomainStatsTypes
+from libvirt_rpc.protocol.types import Domain
 from libvirt_rpc.session import DAEMON_REQUEST_SLOTS
 
 logger = logging.getLogger(__name__)
@@ -24,11 +26,21 @@ class BulkStats:
     At most `parallel` calls are in flight, and with those that hang at most `max_stuck_calls` more.
     """
 
-    def __init__(self, source: LaneSource, *, parallel: int, max_stuck_calls: int) -> None:
+    def __init__(
+        self,
+        source: LaneSource,
+        *,
+        parallel: int,
+        max_stuck_calls: int,
+        others: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """`others` is how many calls of other parts of the exporter are with the daemon."""
         self.lanes = LaneChoice(source, slots=max(DAEMON_REQUEST_SLOTS, parallel + 1))
         self.memory = Memory()
         self._parallel = parallel
         self._bound = max_stuck_calls + parallel
+        self._others = others
+        self._slots: Slots | None = None
         self._main: Connection | None = None
         self._states = StateLogger(logger)
 
@@ -37,18 +49,41 @@ class BulkStats:
         """Calls that the exporter waits for no longer and the daemon still works on."""
         return self.memory.stuck_calls
 
-    async def collect(self, stats: DomainStatsTypes, deadline: Deadline) -> Collected:
-        """By the deadline. Raises LibvirtRPCError where not even the list of domains is to be had."""
+    def has_room(self, others: int) -> bool:
+        """Whether the daemon can be given one call more, beside those of here and `others`."""
+        held = self.stuck_calls if self._slots is None else self._slots.held_here
+        return held + others < self._bound
+
+    async def collect(
+        self,
+        stats: DomainStatsTypes,
+        deadline: Deadline,
+        *,
+        on_list: Callable[[tuple[Domain, ...]], None] | None = None,
+    ) -> Collected:
+        """By the deadline. Raises LibvirtRPCError where not even the list of domains is to be had.
+
+        `on_list` is given the list as soon as it is there.
+        """
         main = next(iter(self.lanes.source.lanes), None)
         if main is not self._main:
             self._main = main
             self.memory.meet_daemon()
-        slots = Slots(self.memory, self.lanes, deadline, parallel=self._parallel, bound=self._bound)
-        collection = Collection(self.memory, slots, stats, deadline)
+        slots = Slots(
+            self.memory,
+            self.lanes,
+            deadline,
+            parallel=self._parallel,
+            bound=self._bound,
+            others=self._others,
+        )
+        self._slots = slots
+        collection = Collection(self.memory, slots, stats, deadline, on_list=on_list)
         try:
             await collection.run()
         finally:
             self.memory.left_behind += slots.leave_behind()
+            self._slots = None
         collected = collection.collected
         collected.stuck = self.stuck_calls
         self._note_bound()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from exporter.bulk_stats.lanes import LaneChoice
@@ -22,18 +23,31 @@ class Slots:
     """The calls of one collection that are open, within the bounds of `parallel` and `bound`."""
 
     def __init__(
-        self, memory: Memory, lanes: LaneChoice, deadline: Deadline, *, parallel: int, bound: int
+        self,
+        memory: Memory,
+        lanes: LaneChoice,
+        deadline: Deadline,
+        *,
+        parallel: int,
+        bound: int,
+        others: Callable[[], int] = lambda: 0,
     ) -> None:
+        """`others` is how many calls of other parts of the exporter are with the daemon."""
         self.memory = memory
         self.lanes = lanes
         self.parallel = parallel
         self.bound = bound
         self.open: dict[asyncio.Future[Any], Request] = {}
         self._deadline = deadline
+        self._others = others
 
     @property
     def held(self) -> int:
         """How many of the daemon's workers the exporter may hold now."""
+        return self.held_here + self._others()
+
+    @property
+    def held_here(self) -> int:
         opening = self.lanes.opening is not None
         return self.memory.stuck_calls + len(self.open) + opening
 

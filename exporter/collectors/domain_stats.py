@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from exporter import metrics
 from exporter.bulk_stats import BulkStats, Collected
 from exporter.collectors.collector import Scrape
 from exporter.exposition import Labels, Sample
 from exporter.hypervisor import Hypervisor
+from exporter.inventory import Inventory
 from exporter.logs import StateLogger
 from exporter.mapping import Mapping
 from exporter.metrics.own import (
@@ -41,6 +43,7 @@ class DomainStatsCollector:
         collectors: frozenset[str],
         start_times: StartTimes,
         *,
+        inventory: Inventory | None = None,
         labels: Labels = (),
     ) -> None:
         config = hypervisor.config
@@ -52,20 +55,32 @@ class DomainStatsCollector:
             collectors=collectors,
         )
         self._page = StatsPage(self._mapping, labels)
+        pace = hypervisor.pace
         self._bulk = BulkStats(
-            hypervisor, parallel=config.parallel, max_stuck_calls=config.max_stuck_calls
+            hypervisor,
+            parallel=config.parallel,
+            max_stuck_calls=config.max_stuck_calls,
+            others=lambda: pace.held,
         )
+        pace.may_start = lambda: self._bulk.has_room(pace.held)
         self._start_times = start_times
+        self._inventory = inventory
         self._unknown: set[str] = set()
         self._states = StateLogger(logger)
 
     async def collect(self, scrape: Scrape) -> None:
         started = time.monotonic()
+        pace = scrape.hypervisor.pace
         try:
-            collected = await self._bulk.collect(self._mapping.stats, scrape.deadline)
+            collected = await self._bulk.collect(
+                self._mapping.stats, scrape.deadline, on_list=partial(self._listed, scrape)
+            )
         finally:
-            stuck = Sample(STUCK_CALLS, self._bulk.stuck_calls, scrape.labels)
-            scrape.page.add([stuck])
+            scrape.domain_list.fail()
+            stuck = self._bulk.stuck_calls + pace.stuck_calls
+            scrape.page.add([Sample(STUCK_CALLS, stuck, scrape.labels)])
+        pace.suspects = frozenset(collected.missing)
+        pace.healthy(collected.records.keys() - collected.missing)
         identity = scrape.hypervisor.identity
         kind = identity.type if identity else ""
         records = [
@@ -86,6 +101,11 @@ class DomainStatsCollector:
         if len(there) == len(collected.missing) > 0:
             # Not a domain that hangs, but the daemon.
             raise CallTimeout(CONNECT_GET_ALL_DOMAIN_STATS.name, time.monotonic() - started)
+
+    def _listed(self, scrape: Scrape, domains: tuple[Domain, ...]) -> None:
+        if self._inventory is not None:
+            self._inventory.keep(domains)
+        scrape.domain_list.announce(domains)
 
     def _ages(self, domains: Sequence[Domain], kind: str, scrape: Scrape) -> Iterable[Sample]:
         start_times = self._start_times.of(domains)

@@ -13,10 +13,17 @@ from exporter.config.sections import (
     Config,
     ConnectionConfig,
     LibvirtConfig,
+    MetadataRuleConfig,
     TargetConfig,
 )
 
-__all__ = ["CONNECTIONS", "OF_ONE_CONNECTION", "check_credentials", "consistency_problems"]
+__all__ = [
+    "CONNECTIONS",
+    "OF_ONE_CONNECTION",
+    "check_credentials",
+    "check_metadata_labels",
+    "consistency_problems",
+]
 
 CONNECTIONS = "libvirt.connections"
 OF_ONE_CONNECTION = ("libvirt.uri", "libvirt.username", "libvirt.password_file")
@@ -46,6 +53,31 @@ def check_credentials(config: Config) -> None:
         )
         for key, one in endpoints.items()
         if (one.username is None) != (one.password_file is None)
+    ]
+    if problems:
+        raise ConfigError.of(problems)
+
+
+def check_metadata_labels(config: Config) -> None:
+    """Raises ConfigError for a label of a metadata rule that is a constant label of every sample."""
+    constant = {name for name, _ in config.metrics.extra_labels}
+    constant |= {name for module in config.modules.values() for name in module.labels}
+    places: list[tuple[tuple[str, ...], tuple[MetadataRuleConfig, ...]]] = [
+        (("metadata",), config.metadata.rules)
+    ]
+    places += [
+        (("modules", name, "metadata"), module.metadata.rules)
+        for name, module in config.modules.items()
+        if module.metadata.rules != config.metadata.rules
+    ]
+    problems = [
+        Problem(
+            show_key((*path, "rules", item_key(number), "label")),
+            f"the label {rule.label} is a constant label of every sample; choose another name",
+        )
+        for path, rules in places
+        for number, rule in enumerate(rules)
+        if rule.label in constant
     ]
     if problems:
         raise ConfigError.of(problems)

@@ -143,23 +143,36 @@ def choice(*allowed: str) -> Kind[str]:
 
 @dataclass(frozen=True, slots=True)
 class ListenAddress:
-    """Where to listen; an empty host is every address of the machine, port 0 a free port."""
+    """Where to listen; an empty host is every address of the machine, port 0 a free port.
+
+    With a `socket_path` it is a Unix socket, which has neither.
+    """
 
     host: str
     port: int
+    socket_path: str = ""
 
     def __str__(self) -> str:
+        if self.socket_path:
+            return f"{_UNIX}{self.socket_path}"
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-_ADDRESS = "an address such as :9177, 127.0.0.1:9177, localhost:9177 or '[::1]:9177'"
+_UNIX = "unix:"
+_LONGEST_SOCKET_PATH = 107  # sun_path of Linux, less the byte that ends it
+_ADDRESS = (
+    "an address such as :9177, 127.0.0.1:9177, localhost:9177, '[::1]:9177' "
+    "or unix:/run/exporter.sock"
+)
 _HOST_AND_PORT = re.compile(r"(?:\[(?P<ipv6>[^\[\]]+)\]|(?P<host>[^\[\]:]*)):(?P<port>[0-9]{1,5})")
 _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_-]+)*\.?")
 _DOTTED_NUMBER = re.compile(r"[0-9.]+")
 
 
 def parse_listen_address(text: object) -> ListenAddress:
-    """Reads host:port, [IPv6]:port or :port; raises ConfigError for everything else."""
+    """Reads host:port, [IPv6]:port, :port or unix:PATH; raises ConfigError for everything else."""
+    if isinstance(text, str) and text.startswith(_UNIX):
+        return _parse_socket_path(text.removeprefix(_UNIX))
     parts = _HOST_AND_PORT.fullmatch(text) if isinstance(text, str) else None
     if parts is None or int(parts["port"]) > 65535:
         raise refuse(_ADDRESS, text)
@@ -169,6 +182,15 @@ def parse_listen_address(text: object) -> ListenAddress:
     elif host and not _HOST_NAME.fullmatch(host):
         raise refuse(_ADDRESS, text)
     return ListenAddress(host, int(parts["port"]))
+
+
+def _parse_socket_path(path: str) -> ListenAddress:
+    if not path.startswith("/") or path.endswith("/") or not path.isprintable():
+        raise refuse("an absolute path behind unix:, such as unix:/run/exporter.sock", path)
+    if len(path.encode()) > _LONGEST_SOCKET_PATH:
+        message = f"a socket's path has {_LONGEST_SOCKET_PATH} bytes at most"
+        raise ConfigError("", f"{message}, got {len(path.encode())}")
+    return ListenAddress("", 0, path)
 
 
 def _check_ip_address(host: str, version: int, text: object) -> None:
@@ -187,7 +209,8 @@ def _check_addresses(value: object) -> tuple[ListenAddress, ...]:
     if not addresses:
         raise ConfigError("", f"expected {_ADDRESS}, or a list of them, got an empty list")
     for address in addresses:
-        if address.port and addresses.count(address) > 1:
+        has_one_place = address.port or address.socket_path
+        if has_one_place and addresses.count(address) > 1:
             raise ConfigError("", f"the address {address} is given twice")
     return addresses
 
@@ -237,6 +260,9 @@ _OWN_LABELS = """
     machine major minor mode model monitor network node operation os_type page_size patchlevel path
     pool procedure project_id project_name python_version quantile serial source stat status title
     type uri user_id user_name vcpus version volume
+    account_name address cluster_version cores data_center_id dies group_id group_name host_tags mode
+    os_id owner_domain resume_behavior root_id service_offering sockets storage_domain_id
+    system_datastore template_name threads zone_name
 """
 RESERVED_LABELS = frozenset(_OWN_LABELS.split())
 """Label names that the exporter's own metrics use; an extra label must not hide one."""

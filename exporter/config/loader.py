@@ -12,7 +12,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from exporter.config.consistency import CONNECTIONS, OF_ONE_CONNECTION, consistency_problems
+from exporter.config.consistency import (
+    CONNECTIONS,
+    OF_ONE_CONNECTION,
+    check_metadata_labels,
+    consistency_problems,
+)
 from exporter.config.file import read_config_file
 from exporter.config.problems import ConfigError, Problem, show_key
 from exporter.config.sections import Config
@@ -69,6 +74,7 @@ def load(
     if given.problems:
         raise ConfigError.of(given.problems)
     config = structure_config(_complete(_nested(given.values)))
+    check_metadata_labels(config)
     return dataclasses.replace(config, warnings=tuple(_unknown_variables(environ)))
 
 
@@ -128,7 +134,11 @@ def _complete(tree: dict[str, Any]) -> dict[str, Any]:
     """Gives the entries what they leave out and the top level says."""
     libvirt = tree.get("libvirt", {})
     entry = {"read_only": libvirt.get("read_only")}
-    module = {"collectors": tree.get("collectors"), "timeout": libvirt.get("timeout")}
+    module = {
+        "collectors": tree.get("collectors"),
+        "metadata": tree.get("metadata"),
+        "timeout": libvirt.get("timeout"),
+    }
     if "connections" in libvirt:
         libvirt["connections"] = [_merged(entry, one) for one in libvirt["connections"]]
     for key, above in (("targets", entry), ("modules", module)):

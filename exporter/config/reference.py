@@ -135,15 +135,53 @@ _MANY = f"""
   expression should name hosts, and never be `.*`.
 """
 
+_METADATA_EXAMPLE = """
+metadata:
+  profiles: [nova, libosinfo]
+  rules:
+    - name: team
+      namespace: https://inventory.example.org/vm
+      path: vm/owner
+      label: owner
+    - name: team
+      namespace: https://inventory.example.org/vm
+      path: vm/tags/tag/@name
+      label: tags""".removeprefix("\n")
+
+_METADATA = f"""
+## Labels from the metadata of domains
+
+`metadata.profiles` names the platforms whose metadata become labels, each of metrics of its own
+(`libvirt_domain_openstack_info` for nova); a domain without such metadata has no such series. The
+file may have rules for any other metadata, or for elements of libvirt's own:
+
+```yaml
+{_METADATA_EXAMPLE}
+```
+
+The example gives `libvirt_domain_team_info` with the labels `owner` and `tags`, 1 for each domain of
+which one of the two is known.
+
+- A path begins below `metadata`, and is about elements of the rule's namespace; those within the
+  first one may also have none. With an empty namespace it begins below `domain`.
+- `*` stands for an element of any name. There is nothing more to a path: no conditions, no search.
+- Several values of a path are sorted, each once, with commas between them.
+- A value longer than `metadata.max_label_length` is cut and ends in an ellipsis.
+"""
+
 _FROM_TOP_LEVEL = {"read_only": "libvirt.read_only", "timeout": "libvirt.timeout"}
+_METADATA_RULES = "metadata.rules"
 _ENTRY_HEAD = ("Key", "Default", "Meaning")
 _HEAD = ("Key", "Flag", "Environment", "Default", "Meaning")
 
 
 def render_markdown() -> str:
     """The whole page: which source goes first, an example, kinds of values, one line a setting."""
-    entries = (line for key, one in ENTRIES.items() for line in _entries_table(key, one))
-    return "\n".join((_INTRODUCTION, *_table(), _MANY, *entries))
+    tables: dict[str, list[str]] = {_MANY: [], _METADATA: []}
+    for key, one in ENTRIES.items():
+        tables[_METADATA if key == _METADATA_RULES else _MANY].extend(_entries_table(key, one))
+    sections = (line for text, lines in tables.items() for line in (text, *lines))
+    return "\n".join((_INTRODUCTION, *_table(), *sections))
 
 
 def _table() -> Iterator[str]:

@@ -26,6 +26,9 @@ from exporter.config.kinds import (
     duration,
     integer,
 )
+from exporter.config.metadata import LABEL, NAMESPACE, PATH, PROFILES, SET_NAME
+from exporter.metrics.metadata_profiles import PROFILES as RULES_BY_PROFILE
+from exporter.metrics.metadata_profiles import MetadataRule
 
 __all__ = [
     "DEFAULT_MODULE",
@@ -37,12 +40,16 @@ __all__ = [
     "DomainCollectors",
     "Entries",
     "Field",
+    "HostCollectors",
     "LibvirtConfig",
     "LoggingConfig",
+    "MetadataConfig",
+    "MetadataRuleConfig",
     "MetricsConfig",
     "ModuleConfig",
     "NetworkCollectors",
     "ProbeConfig",
+    "StorageCollectors",
     "TargetConfig",
     "WebConfig",
     "fields_of",
@@ -152,6 +159,34 @@ class WebConfig:
     timeout_offset_seconds: Annotated[
         float, Doc(duration(0, _DAY), "Margin taken off the scrape timeout that Prometheus states.")
     ] = 0.5
+    config_file: Annotated[
+        Path | None,
+        Doc(
+            FILE,
+            "File with TLS, users and headers, in the format of Prometheus' exporter toolkit.",
+            "--web.config.file",
+        ),
+    ] = None
+    systemd_socket: Annotated[
+        bool, Doc(BOOLEAN, "Serve on the sockets that systemd hands over, not on an address.")
+    ] = False
+    max_connections: Annotated[
+        int,
+        Doc(
+            integer(1, 65_536),
+            "Open connections of clients; at the bound idle ones are closed, then new ones refused.",
+        ),
+    ] = 512
+    max_requests: Annotated[
+        int,
+        Doc(
+            integer(0, 65_536),
+            "Scrapes, and as many probes, that are answered at once; more get a 503. 0 is no bound.",
+        ),
+    ] = 40
+    enable_lifecycle: Annotated[
+        bool, Doc(BOOLEAN, "Let POST /-/reload read the configuration anew, as SIGHUP does.")
+    ] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +201,26 @@ class DomainCollectors:
     dirtyrate: Annotated[bool, Doc(BOOLEAN, "Memory dirty rate of domains.")] = False
     vm: Annotated[bool, Doc(BOOLEAN, "Hypervisor-specific statistics of domains.")] = False
     vcpu_stats: Annotated[bool, Doc(BOOLEAN, "Hypervisor-specific statistics of vCPUs.")] = False
+    info: Annotated[
+        bool,
+        Doc(
+            BOOLEAN,
+            "What a domain is: names, devices and metadata of its XML, snapshots, autostart.",
+        ),
+    ] = True
+    events: Annotated[bool, Doc(BOOLEAN, "Counters of what libvirt says happened to domains.")] = (
+        True
+    )
+    jobs: Annotated[bool, Doc(BOOLEAN, "Migration, save and backup: running and last one.")] = True
+    block_jobs: Annotated[bool, Doc(BOOLEAN, "Progress of copies, commits and pulls of disks.")] = (
+        True
+    )
+    limits: Annotated[
+        bool, Doc(BOOLEAN, "Throttles and limits of CPU, memory, disks and interfaces.")
+    ] = False
+    guest_agent: Annotated[
+        bool, Doc(BOOLEAN, "What the guest agent tells; needs `libvirt.read_only` off.")
+    ] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +232,25 @@ class DiskCollectors:
 @dataclass(frozen=True, slots=True)
 class NetworkCollectors:
     stats: Annotated[bool, Doc(BOOLEAN, "Statistics of network interfaces.")] = True
+    networks: Annotated[bool, Doc(BOOLEAN, "State of virtual networks.")] = True
+    dhcp_leases: Annotated[bool, Doc(BOOLEAN, "DHCP leases of virtual networks.")] = True
+
+
+@dataclass(frozen=True, slots=True)
+class HostCollectors:
+    stats: Annotated[bool, Doc(BOOLEAN, "CPU, memory, NUMA cells and versions of the host.")] = True
+    devices: Annotated[
+        bool, Doc(BOOLEAN, "Numbers of node devices, interfaces, secrets and network filters.")
+    ] = True
+
+
+@dataclass(frozen=True, slots=True)
+class StorageCollectors:
+    pools: Annotated[bool, Doc(BOOLEAN, "State and capacity of storage pools.")] = True
+    volumes: Annotated[bool, Doc(BOOLEAN, "Capacity and allocation of storage volumes.")] = False
+    max_volumes: Annotated[
+        int, Doc(integer(1, 100_000), "Volumes of one hypervisor that are shown at most.")
+    ] = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +258,28 @@ class CollectorsConfig:
     domain: DomainCollectors = DomainCollectors()
     disk: DiskCollectors = DiskCollectors()
     network: NetworkCollectors = NetworkCollectors()
+    host: HostCollectors = HostCollectors()
+    storage: StorageCollectors = StorageCollectors()
+    jobs_interval_seconds: Annotated[
+        float,
+        Doc(
+            duration(1.0, _DAY),
+            "Time in which every running domain is asked once whether it has a job; of disks, twice as long.",
+        ),
+    ] = 60.0
+    slow_interval_seconds: Annotated[
+        float,
+        Doc(
+            duration(1.0, _DAY),
+            "Time after which what hardly changes (limits, volumes) is asked anew.",
+        ),
+    ] = 300.0
+    guest_agent_interval_seconds: Annotated[
+        float, Doc(duration(1.0, _DAY), "Time after which a guest agent is asked anew.")
+    ] = 60.0
+    guest_agent_timeout_seconds: Annotated[
+        float, Doc(duration(_MILLISECOND, _DAY), "Longest time that one guest agent is waited for.")
+    ] = 3.0
     min_interval_seconds: Annotated[
         float, Doc(duration(0, _DAY), "Age up to which a page is served again; 0 is never.")
     ] = 0.0
@@ -195,6 +291,75 @@ class MetricsConfig:
         tuple[tuple[str, str], ...],
         Doc(LABELS, "Constant label for every sample; may be repeated.", "--metrics.extra-label"),
     ] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataRuleConfig:
+    """A label of one's own, out of the metadata of domains."""
+
+    name: Annotated[
+        str,
+        Doc(SET_NAME, "The metric is libvirt_domain_NAME_info; rules of one name share it."),
+    ]
+    namespace: Annotated[
+        str,
+        Doc(NAMESPACE, "URI of the XML namespace, or empty for the elements of libvirt itself."),
+    ]
+    path: Annotated[
+        str,
+        Doc(
+            PATH,
+            "Names of elements below `metadata`, or below `domain` where the namespace is empty: "
+            "`owner/user` is a text, `owner/user/@uuid` an attribute, `*` any one element.",
+        ),
+    ]
+    label: Annotated[
+        str,
+        Doc(LABEL, "The label; of several rules for it the first that finds something counts."),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataConfig:
+    profiles: Annotated[
+        tuple[str, ...],
+        Doc(
+            PROFILES,
+            "Platform whose metadata become labels: nova, ovirt, cloudstack, opennebula or "
+            "libosinfo; may be repeated.",
+            "--metadata.profile",
+        ),
+    ] = ("nova",)
+    max_label_length: Annotated[
+        int,
+        Doc(
+            integer(16, 65_536),
+            "Bytes of a label's value at most, of all that comes from a domain's XML; "
+            "what is cut ends in an ellipsis.",
+        ),
+    ] = 256
+    refresh_seconds: Annotated[
+        float,
+        Doc(
+            duration(1.0, _DAY),
+            "Time after which a domain's XML is read again, though no event said that it changed.",
+        ),
+    ] = 600.0
+    rules: Annotated[
+        tuple[MetadataRuleConfig, ...],
+        Entries(
+            MetadataRuleConfig,
+            "Labels out of the metadata of domains, beside those of the profiles.",
+            is_list=True,
+        ),
+    ] = ()
+
+    @property
+    def all_rules(self) -> tuple[MetadataRule, ...]:
+        """Those of the profiles, then the operator's own."""
+        own = (MetadataRule(one.name, one.namespace, one.path, one.label) for one in self.rules)
+        profiles = (rule for profile in self.profiles for rule in RULES_BY_PROFILE[profile])
+        return (*profiles, *own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +398,7 @@ class ModuleConfig:
 
     name: str
     collectors: CollectorsConfig = CollectorsConfig()
+    metadata: MetadataConfig = MetadataConfig()
     timeout_seconds: Annotated[float, _TIMEOUT] = 10.0
     labels: Annotated[
         Mapping[str, str],
@@ -284,13 +450,20 @@ class Config:
         Mapping[str, TargetConfig],
         Entries(TargetConfig, "Hypervisors that may be probed by their names."),
     ] = field(default_factory=dict)
+    metadata: MetadataConfig = MetadataConfig()
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        default = ModuleConfig(DEFAULT_MODULE, self.collectors, self.libvirt.timeout_seconds)
-        modules = {DEFAULT_MODULE: default, **self.modules}
+        modules = {DEFAULT_MODULE: self.top_level, **self.modules}
         object.__setattr__(self, "modules", MappingProxyType(modules))
         object.__setattr__(self, "targets", MappingProxyType(dict(self.targets)))
+
+    @property
+    def top_level(self) -> ModuleConfig:
+        """How the hypervisors of the metrics page are scraped, in the shape of a module."""
+        return ModuleConfig(
+            DEFAULT_MODULE, self.collectors, self.metadata, self.libvirt.timeout_seconds
+        )
 
 
 @dataclass(frozen=True, slots=True)

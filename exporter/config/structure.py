@@ -7,7 +7,7 @@ was not given. What one key asks of another is in `consistency`.
 import dataclasses
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import cattrs
 from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError
@@ -28,7 +28,9 @@ from exporter.config.problems import (
 from exporter.config.sections import Config, Entries, Field, fields_of, is_named_by_key
 from exporter.config.settings import ENTRIES, SETTINGS
 
-__all__ = ["structure_config", "structure_problems"]
+__all__ = ["structure_config", "structure_file", "structure_problems"]
+
+T = TypeVar("T")
 
 
 def structure_config(tree: Mapping[str, object]) -> Config:
@@ -42,7 +44,25 @@ def structure_problems(file: ConfigFile) -> Iterator[Problem]:
     try:
         _CONVERTER.structure(file.tree, Config)
     except (ClassValidationError, ConfigError) as error:
-        yield from _problems(error, Config, (), file)
+        elsewhere = (*(setting.key for setting in SETTINGS), *ENTRIES)
+        yield from _problems(error, Config, (), file, elsewhere)
+
+
+def structure_file(file: ConfigFile, section: type[T]) -> T:
+    """Makes the section that a whole file is; raises ConfigError with every mistake in its place."""
+    try:
+        return _CONVERTER.structure(file.tree, section)
+    except (ClassValidationError, ConfigError) as error:
+        elsewhere = tuple(_keys(section))
+        raise ConfigError.of(_problems(error, section, (), file, elsewhere)) from error
+
+
+def _keys(section: type[Any], prefix: str = "") -> Iterator[str]:
+    for field in fields_of(section):
+        if field.section is None:
+            yield f"{prefix}{field.key}"
+        else:
+            yield from _keys(field.section, f"{prefix}{field.key}.")
 
 
 class _EntryErrors(Exception):
@@ -63,17 +83,21 @@ class _Named:
 
 
 def _problems(
-    error: Exception, section: type[Any] | None, path: KeyPath, file: ConfigFile
+    error: Exception,
+    section: type[Any] | None,
+    path: KeyPath,
+    file: ConfigFile,
+    elsewhere: Sequence[str],
 ) -> Iterator[Problem]:
     """Takes the tree of errors apart: one problem a leaf."""
     match error:
         case ConfigError():
             yield from error.located(key=show_key(path), source=file.source(path))
         case ClassValidationError() if section is not None:
-            yield from _section_problems(error, section, path, file)
+            yield from _section_problems(error, section, path, file, elsewhere)
         case _EntryErrors():
             for key, inner in error.errors:
-                yield from _problems(inner, error.section, (*path, key), file)
+                yield from _problems(inner, error.section, (*path, key), file, elsewhere)
         case KeyError():
             yield Problem(show_key(path), "is required", file.source(path))
         case _:
@@ -81,14 +105,18 @@ def _problems(
 
 
 def _section_problems(
-    error: ClassValidationError, section: type[Any], path: KeyPath, file: ConfigFile
+    error: ClassValidationError,
+    section: type[Any],
+    path: KeyPath,
+    file: ConfigFile,
+    elsewhere: Sequence[str],
 ) -> Iterator[Problem]:
     fields = {field.attribute: field for field in fields_of(section)}
     placed, own = error.group_exceptions()
     for exc, note in placed:
         if note.name in fields:
             field = fields[note.name]
-            yield from _problems(exc, field.section, (*path, field.key), file)
+            yield from _problems(exc, field.section, (*path, field.key), file, elsewhere)
         elif isinstance(exc, ConfigError):  # the key that is the section's name
             yield from exc.located(key=show_key(path[:-1]), source=file.source(path))
     for exc in own:
@@ -96,16 +124,17 @@ def _section_problems(
             raise exc
         known = [field.key for field in fields.values()]
         for key in sorted(exc.extra_fields):
-            yield _unknown_key(key, known, path, file)
+            yield _unknown_key(key, known, path, file, elsewhere)
 
 
-def _unknown_key(key: str, known: Sequence[str], path: KeyPath, file: ConfigFile) -> Problem:
-    everywhere = (*(setting.key for setting in SETTINGS), *ENTRIES)
+def _unknown_key(
+    key: str, known: Sequence[str], path: KeyPath, file: ConfigFile, elsewhere: Sequence[str]
+) -> Problem:
     close = difflib.get_close_matches(key, known, 1)
     meant = (
         [show_key((*path, *close))]
         if close
-        else [other for other in everywhere if key == other.rpartition(".")[2]]
+        else [other for other in elsewhere if key == other.rpartition(".")[2]]
     )
     question = f", did you mean {' or '.join(meant)}?" if meant else ""
     allowed = f"allowed here: {', '.join(known)}"

@@ -1,17 +1,27 @@
 """The metric tables: which libvirt field becomes which metric. Data only.
 
-`GROUPS` is every group of rows over the bulk statistics, `FAMILIES` every other metric.
+`GROUPS` is every group of rows over the bulk statistics, `FAMILY_GROUPS` every other metric by its switch.
 """
 
-from exporter.metrics import disk, domain, hypervisor_specific, network, own
+from exporter.metrics import (
+    disk,
+    domain,
+    events,
+    hypervisor_specific,
+    identity,
+    jobs,
+    network,
+    own,
+)
 from exporter.metrics.instances import DOMAIN_LABELS, INSTANCE_LABELS, INSTANCES
 from exporter.metrics.not_metrics import NOT_METRICS
 from exporter.metrics.quirks import QUIRKS
-from exporter.metrics.rows import Family, Group
+from exporter.metrics.rows import Family, FamilyGroup, Group
 
 __all__ = [
     "DOMAIN_LABELS",
     "FAMILIES",
+    "FAMILY_GROUPS",
     "GROUPS",
     "INSTANCES",
     "INSTANCE_LABELS",
@@ -26,4 +36,14 @@ GROUPS: tuple[Group, ...] = (
     *hypervisor_specific.GROUPS,
 )
 
-FAMILIES: tuple[Family, ...] = own.FAMILIES
+FAMILY_GROUPS: tuple[FamilyGroup, ...] = (
+    FamilyGroup("domain.info", identity.FAMILIES),
+    FamilyGroup("domain.events", events.FAMILIES),
+    FamilyGroup("domain.jobs", jobs.FAMILIES),
+    FamilyGroup("domain.block_jobs", jobs.BLOCK_FAMILIES),
+    FamilyGroup("", own.FAMILIES),
+)
+
+FAMILIES: tuple[Family, ...] = tuple(
+    family for group in FAMILY_GROUPS for family in group.families
+)

@@ -120,6 +120,18 @@ STUCK_CALLS = Family(
     "Calls to libvirt that missed their deadline and are still unanswered.",
 )
 
+CONFIG_RELOAD_SUCCESSFUL = Family(
+    "libvirt_exporter_config_last_reload_successful",
+    GAUGE,
+    "Whether the last attempt to load the configuration succeeded: 1 succeeded, 0 failed.",
+)
+
+CONFIG_RELOAD_TIME = Family(
+    "libvirt_exporter_config_last_reload_success_timestamp_seconds",
+    GAUGE,
+    "Unix time at which the configuration was last loaded with success.",
+)
+
 UNKNOWN_FIELDS = Family(
     "libvirt_exporter_unknown_fields",
     GAUGE,
@@ -145,4 +157,6 @@ FAMILIES: tuple[Family, ...] = (
     RPC_ERRORS,
     STUCK_CALLS,
     UNKNOWN_FIELDS,
+    CONFIG_RELOAD_SUCCESSFUL,
+    CONFIG_RELOAD_TIME,
 )

@@ -143,6 +143,16 @@ class Family:
 
 
 @dataclass(frozen=True, slots=True)
+class FamilyGroup:
+    """Families that one switch switches, by its name in the configuration; empty is always on."""
+
+    collector: str
+    families: tuple[Family, ...]
+    _: KW_ONLY
+    opt_in: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Quirk:
     """Fields that some daemons report wrongly: dropped for a domain in one of `states`.
 

@@ -140,8 +140,14 @@ class Client:
     ) -> tuple[int, Frame]:
         """The serial of a new call and the frame to send.
 
-        `decode` reads the reply's payload in place of the procedure's own codec. Raises EncodeError.
+        `decode` reads the reply's payload in place of the procedure's own codec. Raises EncodeError, and
+        ValueError for a procedure that is not in the table: what is sent is what the table has, no more.
         """
+        if (procedure.program, procedure.number) not in procedures.PROCEDURES:
+            raise ValueError(
+                f"{procedure.name} ({procedure.program:#x}/{procedure.number}) is not in the table of"
+                " procedures, all of which only read; nothing else is sent"
+            )
         assert ALLOWED[self.phase](procedure.number), f"{procedure.name} in {self.phase.name}"
         assert not (self._outstanding and self.phase in ONE_AT_A_TIME), (
             "handshake calls go one by one"

@@ -45,6 +45,8 @@ P = TypeVar("P", bound=asyncio.Protocol)
 _Call = tuple[int, int]
 _Key = tuple[_Call, bytes]
 _Records = dict[uuid.UUID, t.DomainStatsRecord]
+_Following = tuple[_Key | None, Frame]
+"""An event and the call whose reply it followed."""
 
 _GROUPS = {
     "state": DomainStatsTypes.STATE,
@@ -64,10 +66,16 @@ _NEWER_GROUPS = _ALL_GROUPS & ~sum(_GROUPS.values())
 """Fields whose group is not known here belong to bits that are not known here."""
 _ACTIVITY = ConnectGetAllDomainStatsFlags.ACTIVE | ConnectGetAllDomainStatsFlags.INACTIVE
 _ERROR_LEVEL = 2
+_QUIET_SECONDS = 0.05
+"""An event so long after a reply has nothing to do with it: most likely the scrape was over."""
 
 _AUTH_LIST: _Call = (Program.REMOTE, p.AUTH_LIST.number)
-_LIST_DOMAINS: _Call = (Program.REMOTE, p.CONNECT_LIST_ALL_DOMAINS.number)
 _DOMAIN_STATS: _Call = (Program.REMOTE, p.CONNECT_GET_ALL_DOMAIN_STATS.number)
+_LIST_ALL: _Key = (
+    (Program.REMOTE, p.CONNECT_LIST_ALL_DOMAINS.number),
+    xdr.encode(p.CONNECT_LIST_ALL_DOMAINS.arguments, t.ConnectListAllDomainsArgs(1, 0)),
+)
+"""What begins a scrape. With flags it asks which domains have something, at any time."""
 
 # What is always answered. AUTH_LIST never as recorded: no credentials are in a trace.
 _HANDSHAKE = {
@@ -81,12 +89,14 @@ _HANDSHAKE = {
 class _Round:
     """What was called from one scrape's beginning, `at` since the epoch, to the next one's.
 
-    `events` has the messages that came behind the reply to a call, before the next reply.
+    Each event stands with the call whose reply it followed, or None before the first. From the first of
+    `late_events` on they came by themselves, when the scrape was over.
     """
 
     at: float
     replies: dict[_Key, Frame] = field(default_factory=dict)
-    events: dict[_Key, tuple[Frame, ...]] = field(default_factory=dict)
+    events: list[_Following] = field(default_factory=list)
+    late_events: list[_Following] = field(default_factory=list)
     records: _Records | None = None
 
     def domain_stats(self) -> _Records:
@@ -104,8 +114,10 @@ class _Round:
 class Replayer:
     """Plays a trace to one client, or to several that share its rounds.
 
-    What was recorded before the first scrape is the prologue. Each CONNECT_LIST_ALL_DOMAINS begins
-    the next scrape's round; after the last one the first follows (`loop`) or the last one stays.
+    What was recorded before the first scrape is the prologue. Each CONNECT_LIST_ALL_DOMAINS without
+    flags begins the next scrape's round; after the last one the first follows (`loop`) or the last one
+    stays. Events keep their order. They play behind the reply that they followed; those that came between
+    two scrapes, and those whose call is not made, play before the next scrape's first reply.
     """
 
     def __init__(self, trace: Trace, *, loop: bool = True) -> None:
@@ -113,7 +125,7 @@ class Replayer:
         self._loop = loop
         self._rounds = _rounds(trace.lines, trace.header.started.timestamp())
         self._current = 0
-        self._events = dict(self._rounds[0].events)
+        self._events = self._events_of(0)
 
     @property
     def time(self) -> float:
@@ -126,8 +138,7 @@ class Replayer:
             return [_PONG] if frame.procedure == KeepaliveProcedure.PING else []
         if frame.type != MessageType.CALL:
             return []
-        if _call(frame) == _LIST_DOMAINS:
-            self._begin_next_round()
+        before = self._begin_next_round() if _key(frame) == _LIST_ALL else []
         status, payload = self._reply(frame)
         reply = Frame(
             frame.program,
@@ -138,14 +149,34 @@ class Replayer:
             status,
             payload,
         )
-        return [reply, *self._events.pop(_key(frame), ())]
+        return [*before, reply, *self._events_behind(_key(frame))]
 
-    def _begin_next_round(self) -> None:
-        if self._current + 1 < len(self._rounds):
-            self._current += 1
-        elif self._loop and len(self._rounds) > 1:
-            self._current = 1
-        self._events = dict(self._rounds[self._current].events)
+    def _begin_next_round(self) -> list[Frame]:
+        """Goes on to the next round; gives the events that came before its first reply."""
+        following = self._following_of(self._current)
+        if following is None:
+            return []
+        left = [*self._events, *self._rounds[self._current].late_events]
+        self._current = following
+        self._events = self._events_of(following)
+        return [event for _, event in left] + self._events_behind(None)
+
+    def _following_of(self, number: int) -> int | None:
+        if number + 1 < len(self._rounds):
+            return number + 1
+        return 1 if self._loop and number > 0 else None
+
+    def _events_of(self, number: int) -> list[_Following]:
+        """What plays behind a round's replies: all of it where no other round follows."""
+        recorded = self._rounds[number]
+        is_last = self._following_of(number) is None
+        return [*recorded.events, *(recorded.late_events if is_last else [])]
+
+    def _events_behind(self, key: _Key | None) -> list[Frame]:
+        """The events up to the last one behind the reply to a call."""
+        count = max((n for n, (call, _) in enumerate(self._events, 1) if call == key), default=0)
+        behind, self._events = self._events[:count], self._events[count:]
+        return [event for _, event in behind]
 
     def _reply(self, frame: Frame) -> tuple[int, bytes]:
         """Status and payload: from this round, else the nearest before, else the first behind."""
@@ -210,25 +241,29 @@ def _rounds(lines: Iterable[Line], started: float) -> list[_Round]:
     """The prologue and the scrapes' rounds; a reply belongs to the round of its call."""
     rounds = [_Round(started)]
     calls: dict[tuple[_Call, int], tuple[_Round, _Key]] = {}
-    last: tuple[_Round, _Key] | None = None
+    last: _Key | None = None
+    last_at = 0.0
     for line in lines:
         if isinstance(line, ScrapeMark):
             rounds.append(_Round(line.at))
+            last = None
             continue
-        frame = line.frame
+        frame, within = line.frame, rounds[-1]
         call = (_call(frame), frame.serial)
         if line.direction is Direction.SENT:
             calls.pop(call, None)
             if not line.withheld and _call(frame) != _AUTH_LIST:
-                calls[call] = (rounds[-1], _key(frame))
+                calls[call] = (within, _key(frame))
         elif frame.type == MessageType.REPLY:
-            last = calls.pop(call, None)
-            if last is not None and not line.withheld:
-                within, key = last
-                within.replies[key] = frame
-        elif last is not None and frame.program != Program.KEEPALIVE:
-            within, key = last
-            within.events[key] = (*within.events.get(key, ()), frame)
+            asked = calls.pop(call, None)
+            if asked is not None and not line.withheld:
+                asked[0].replies[asked[1]] = frame
+                if asked[0] is within:
+                    last, last_at = asked[1], line.time
+        elif frame.program != Program.KEEPALIVE:
+            is_quiet = last is not None and line.time - last_at > _QUIET_SECONDS
+            is_late = is_quiet or within.late_events
+            (within.late_events if is_late else within.events).append((last, frame))
     return rounds
 
 

@@ -16,6 +16,7 @@ import pytest
 
 from exporter.application import Application
 from exporter.config import (
+    CollectorsConfig,
     Config,
     ConfigError,
     ConnectionConfig,
@@ -26,13 +27,13 @@ from exporter.config import (
     WebConfig,
 )
 from exporter.exposition import Format, Labels
-from exporter.start_times import NoStartTimes, ProcessStartTimes
+from exporter.start_times import EventStartTimes, NoStartTimes, ProcessStartTimes
 from libvirt_rpc.errors import InvalidURI
 from libvirt_rpc.protocol import procedures as p
 from libvirt_rpc.trace.replay import Replayer
 from tests.libvirt_rpc.trace.traces import FIRST_SCRAPE, HEADER, RUNNING, recorded_scrapes
 from tests.support.daemon import Answers, ScriptedDaemon, by_table, closes, never
-from tests.support.exporting import QEMU_HOST, Held, configured
+from tests.support.exporting import QEMU_HOST, STATISTICS_ALONE, Held, configured
 from tests.support.pages import read_page, read_response
 from tests.support.virtual_time import VirtualClock, in_virtual_time
 
@@ -56,11 +57,14 @@ def test_an_exporter_for_probes_has_no_hypervisor_of_its_own_unless_one_is_named
 
 
 def test_only_domains_of_this_machine_have_processes_to_look_for() -> None:
-    here = Application(configured("qemu:///system"))
-    elsewhere = Application(configured("qemu+ssh://host/system"))
-    assert isinstance(here.start_times, ProcessStartTimes)
-    assert here.hypervisor.on_connected == here.start_times.forget
-    assert isinstance(elsewhere.start_times, NoStartTimes)
+    here = Application(configured("qemu:///system", collectors=CollectorsConfig()))
+    there = configured("qemu+ssh://host/system", collectors=CollectorsConfig())
+    elsewhere = Application(there)
+    assert isinstance(here.start_times, EventStartTimes)
+    assert isinstance(here.start_times.otherwise, ProcessStartTimes)
+    assert here.start_times.otherwise.forget in here.hypervisor.on_connected
+    assert isinstance(elsewhere.start_times, EventStartTimes)
+    assert isinstance(elsewhere.start_times.otherwise, NoStartTimes)
 
 
 async def test_a_recording_is_served_in_its_own_time() -> None:
@@ -85,11 +89,12 @@ def of_connections(*uris: str, extra_labels: Labels = ()) -> Config:
     connections = tuple(ConnectionConfig(f"hv{number}", uri) for number, uri in enumerate(uris))
     return Config(
         libvirt=LibvirtConfig(connections=connections, keepalive_interval_seconds=0.0),
+        collectors=STATISTICS_ALONE,
         metrics=MetricsConfig(extra_labels),
     )
 
 
-OF_THE_PROCESS = re.compile("process_.*|python_.*|libvirt_exporter_(build_info|rpc_.*)")
+OF_THE_PROCESS = re.compile("process_.*|python_.*|libvirt_exporter_(build_info|rpc_.*|config_.*)")
 
 
 @pytest.mark.parametrize("page_format", list(Format))

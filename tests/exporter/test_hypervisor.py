@@ -264,7 +264,7 @@ async def test_each_new_connection_is_counted_and_told(clock: VirtualClock) -> N
     async with ScriptedDaemon(by_table(QEMU_HOST)) as daemon:
         hypervisor = make_hypervisor(daemon.uri)
         told = []
-        hypervisor.on_connected = lambda: told.append(hypervisor.connections_made)
+        hypervisor.on_connected.append(lambda: told.append(hypervisor.connections_made))
         async with kept(hypervisor):
             for number in range(3):
                 await asyncio.sleep(40)

@@ -10,13 +10,19 @@ import pytest
 
 from exporter.application import Application
 from exporter.collectors.collector import Collector, Scrape
-from exporter.config import CollectorsConfig, Config, MetricsConfig
+from exporter.config import Config, MetricsConfig
 from exporter.exposition import Sample
 from exporter.metrics.own import UNKNOWN_FIELDS
 from exporter.scrape import Scraper
 from libvirt_rpc.protocol import procedures as p
 from tests.support.daemon import ScriptedDaemon, by_table, closes, never, refuses
-from tests.support.exporting import QEMU_HOST, Held, configured, exporting
+from tests.support.exporting import (
+    QEMU_HOST,
+    STATISTICS_ALONE,
+    Held,
+    configured,
+    exporting,
+)
 from tests.support.pages import ReadPage, read_page
 from tests.support.virtual_time import VirtualClock, in_virtual_time
 
@@ -151,7 +157,7 @@ async def test_a_scrape_after_another_collects_anew() -> None:
 async def test_within_the_least_interval_the_last_page_is_served_again(
     clock: VirtualClock,
 ) -> None:
-    collectors = CollectorsConfig(min_interval_seconds=5.0)
+    collectors = dataclasses.replace(STATISTICS_ALONE, min_interval_seconds=5.0)
     async with (
         ScriptedDaemon(by_table(QEMU_HOST)) as daemon,
         exporting(configured(daemon.uri, collectors=collectors)) as application,

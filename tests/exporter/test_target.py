@@ -8,41 +8,20 @@ from pathlib import Path
 import pytest
 
 from exporter.config import (
-    CollectorsConfig,
     ConnectionConfig,
-    DiskCollectors,
-    DomainCollectors,
     LibvirtConfig,
+    ModuleConfig,
     TargetConfig,
 )
 from exporter.exposition import Format, Labels
-from exporter.target import collectors_of, for_endpoint, make_target
+from exporter.target import for_endpoint, make_target
 from libvirt_rpc.errors import InvalidURI
 from libvirt_rpc.session import CallObservation
 from tests.support.daemon import ScriptedDaemon, by_table
-from tests.support.exporting import QEMU_HOST
+from tests.support.exporting import QEMU_HOST, STATISTICS_ALONE
 from tests.support.pages import ReadPage, read_page
 
 EXPIRY = "libvirt_exporter_tls_certificate_expiry_timestamp_seconds"
-
-
-def test_the_collectors_are_named_as_the_flags_are() -> None:
-    assert collectors_of(CollectorsConfig()) == {
-        "domain.stats",
-        "domain.state",
-        "disk.stats",
-        "network.stats",
-    }
-    config = CollectorsConfig(
-        domain=DomainCollectors(stats=False, vcpu_stats=True), disk=DiskCollectors(limits=True)
-    )
-    assert collectors_of(config) == {
-        "domain.state",
-        "domain.vcpu_stats",
-        "disk.stats",
-        "disk.limits",
-        "network.stats",
-    }
 
 
 @pytest.mark.parametrize("kind", [ConnectionConfig, TargetConfig])
@@ -81,7 +60,7 @@ def test_an_endpoint_has_its_own_address_and_credentials_and_the_rest_of_all(
 
 def test_a_uri_that_does_not_parse_is_refused_before_anything_is_made() -> None:
     with pytest.raises(InvalidURI):
-        make_target(LibvirtConfig(uri="qemu://hv:x/"), CollectorsConfig())
+        make_target(LibvirtConfig(uri="qemu://hv:x/"), ModuleConfig("default"))
 
 
 async def scraped(
@@ -95,7 +74,7 @@ async def scraped(
     async with ScriptedDaemon(by_table(QEMU_HOST)) as daemon:
         target = make_target(
             LibvirtConfig(uri=daemon.uri),
-            CollectorsConfig(),
+            ModuleConfig("default", STATISTICS_ALONE),
             labels=labels,
             observe=None if observed is None else observed.append,
         )

@@ -140,6 +140,9 @@ TABLES: Mapping[type[OpenIntEnum], str] = {
     enums.ConnectCloseReason: "0 error 1 eof 2 keepalive 3 client",
     enums.StoragePoolState: "0 inactive 1 building 2 running 3 degraded 4 inaccessible",
     enums.StorageVolType: "0 file 1 block 2 dir 3 network 4 netdir 5 ploop",
+    enums.SecretUsageType: "0 none 1 volume 2 ceph 3 iscsi 4 tls 5 vtpm",
+    enums.DomainInterfaceAddressesSource: "0 lease 1 agent 2 arp",
+    enums.IPAddrType: "0 ipv4 1 ipv6",
     enums.AuthType: "0 none 1 sasl 2 polkit",
     enums.TypedParameterType: "1 int 2 uint 3 llong 4 ullong 5 double 6 boolean 7 string",
     enums.ErrorLevel: "0 none 1 warning 2 error",
@@ -166,6 +169,37 @@ FLAGS: Mapping[type[OpenIntFlag], str] = {
         "256 devices"
     ),
     enums.DomainMemoryFailureFlags: "1 action_required 2 recursive",
+    enums.DomainModificationImpact: "1 live 2 config",
+    enums.DomainVcpuFlags: "1 live 2 config 4 maximum 8 guest 16 hotpluggable",
+    enums.DomainBlockJobInfoFlags: "1 bandwidth_bytes",
+    enums.DomainMessageType: "1 deprecation 2 tainting 4 ioerrors",
+    enums.DomainSnapshotListFlags: (
+        "1 roots 2 metadata 4 leaves 8 no_leaves 16 no_metadata 32 inactive 64 active "
+        "128 disk_only 256 internal 512 external 1024 topological"
+    ),
+    enums.DomainCheckpointListFlags: "1 roots 2 topological 4 leaves 8 no_leaves",
+    enums.DomainGetHostnameFlags: "1 lease 2 agent",
+    enums.StorageVolInfoFlags: "1 physical",
+    enums.StorageXMLFlags: "1 inactive",
+    enums.NetworkXMLFlags: "1 inactive",
+    enums.InterfaceXMLFlags: "1 inactive",
+    enums.ConnectListAllStoragePoolsFlags: (
+        "1 inactive 2 active 4 persistent 8 transient 16 autostart 32 no_autostart 64 dir 128 fs "
+        "256 netfs 512 logical 1024 disk 2048 iscsi 4096 scsi 8192 mpath 16384 rbd 32768 sheepdog "
+        "65536 gluster 131072 zfs 262144 vstorage 524288 iscsi_direct"
+    ),
+    enums.ConnectListAllNetworksFlags: (
+        "1 inactive 2 active 4 persistent 8 transient 16 autostart 32 no_autostart"
+    ),
+    enums.ConnectListAllInterfacesFlags: "1 inactive 2 active",
+    enums.ConnectListAllNodeDeviceFlags: (
+        "1 system 2 pci_dev 4 usb_dev 8 usb_interface 16 net 32 scsi_host 64 scsi_target 128 scsi "
+        "256 storage 512 fc_host 1024 vports 2048 scsi_generic 4096 drm 8192 mdev_types 16384 mdev "
+        "32768 ccw_dev 65536 css_dev 131072 vdpa 262144 ap_card 524288 ap_queue 1048576 ap_matrix "
+        "2097152 vpd 4194304 ccwgroup_dev 8388608 ccwgroup_member 268435456 persistent "
+        "536870912 transient 1073741824 inactive 2147483648 active"
+    ),
+    enums.ConnectListAllSecretsFlags: "1 ephemeral 2 no_ephemeral 4 private 8 no_private",
     enums.ConnectFlags: "1 ro 2 no_aliases",
     enums.TypedParameterFlags: "4 string_okay",
 }

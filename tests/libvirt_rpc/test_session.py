@@ -17,6 +17,7 @@ from libvirt_rpc.errors import (
     EncodeError,
     FrameTooLarge,
     FrameTooShort,
+    LibvirtRPCError,
     NoDomain,
     ProtocolError,
     SessionClosed,
@@ -459,14 +460,24 @@ async def test_an_event_goes_to_its_listener_and_is_no_reply() -> None:
         assert [event.encode() for event in events] == [EVENT]
 
 
-async def test_messages_that_nobody_knows_are_counted_and_passed_over() -> None:
+async def test_messages_that_nobody_knows_or_takes_are_counted_and_passed_over() -> None:
     async with opened({p.CONNECT_GET_HOSTNAME: never}) as (session, peer):
         task = asyncio.create_task(hostname(session))
         call = (await peer.received(3))[-1]
         peer.send(EVENT + message(0x12345678, 1) + message(Program.KEEPALIVE, 9))
         peer.reply(call, HOST)
         assert await task == "host"
-        assert session.ignored_messages == 2
+        assert session.ignored_messages == 3
+
+
+async def test_the_end_is_told_once_when_its_reason_is_known() -> None:
+    ends: list[LibvirtRPCError | None] = []
+    async with opened() as (session, peer):
+        session.on_end = lambda: ends.append(session.error)
+        peer.close()
+        reason = await session.wait_closed()
+        await session.close(soon())
+        assert ends == [reason]
 
 
 async def test_a_ping_is_answered() -> None:

@@ -14,7 +14,16 @@ from collections.abc import AsyncIterator, Iterable
 import httpx
 
 from exporter.application import Application
-from exporter.config import CollectorsConfig, Config, LibvirtConfig, WebConfig
+from exporter.config import (
+    CollectorsConfig,
+    Config,
+    DomainCollectors,
+    HostCollectors,
+    LibvirtConfig,
+    NetworkCollectors,
+    StorageCollectors,
+    WebConfig,
+)
 from exporter.web import make_app
 from libvirt_rpc.enums import TypedParameterType
 from libvirt_rpc.protocol import procedures as p
@@ -80,6 +89,15 @@ def host(*records: t.DomainStatsRecord, kind: str = "QEMU") -> Answers:
 QEMU_HOST = host(record(WEB), record(ARCHIVE))
 
 
+STATISTICS_ALONE = CollectorsConfig(
+    domain=DomainCollectors(info=False, events=False, jobs=False, block_jobs=False),
+    network=NetworkCollectors(networks=False, dhcp_leases=False),
+    host=HostCollectors(stats=False, devices=False),
+    storage=StorageCollectors(pools=False),
+)
+"""The domains' bulk statistics and nothing that asks for more."""
+
+
 class Held:
     """An answer that is held back until the test lets it go: `Held(QEMU_HOST[procedure])`."""
 
@@ -107,7 +125,7 @@ class Held:
 def configured(
     uri: str,
     *,
-    collectors: CollectorsConfig = CollectorsConfig(),  # noqa: B008  # frozen
+    collectors: CollectorsConfig = STATISTICS_ALONE,
     web: WebConfig = WebConfig(),  # noqa: B008  # frozen
     timeout_seconds: float = 10.0,
     reconnect_interval_seconds: float = 30.0,

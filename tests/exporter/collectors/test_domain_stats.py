@@ -17,6 +17,7 @@ from tests.support.daemon import ScriptedDaemon, by_table, never, refuses
 from tests.support.exporting import (
     ARCHIVE,
     QEMU_HOST,
+    STATISTICS_ALONE,
     WEB,
     configured,
     exporting,
@@ -56,7 +57,7 @@ async def page_of(
 ) -> ReadPage:
     async with (
         ScriptedDaemon(by_table(host(*records))) as daemon,
-        exporting(configured(daemon.uri, collectors=collectors or CollectorsConfig())) as exporter,
+        exporting(configured(daemon.uri, collectors=collectors or STATISTICS_ALONE)) as exporter,
     ):
         return read_response(await get(exporter))
 

@@ -9,7 +9,7 @@ from exporter.collectors.domain_stats import DomainStatsCollector
 from exporter.config import CollectorsConfig
 from exporter.exposition import Page
 from exporter.start_times import RecordedStartTimes
-from exporter.target import collectors_of
+from exporter.collectors.registry import switches_of
 from tests.support.hypervisor_script import ScriptedHost
 from tests.support.pages import ReadPage, read_page
 from tests.support.virtual_time import VirtualClock, in_virtual_time
@@ -20,7 +20,7 @@ class Collecting:
 
     def __init__(self, host: ScriptedHost) -> None:
         starts: dict[uuid.UUID, float] = {guest.domain.uuid: 500.0 for guest in host.guests}
-        collectors = collectors_of(CollectorsConfig())
+        collectors = switches_of(CollectorsConfig())
         self._host = host
         self._collector = DomainStatsCollector(
             host.hypervisor, collectors, RecordedStartTimes(starts)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from tests.exporter.config.loading import DURATION
 
-ADDRESS = "expected an address such as :9177, 127.0.0.1:9177, localhost:9177 or '[::1]:9177'"
+ADDRESS = (
+    "expected an address such as :9177, 127.0.0.1:9177, localhost:9177, '[::1]:9177' "
+    "or unix:/run/exporter.sock"
+)
 LABEL_NAME = (
     "expected a label name of letters, digits and underscores that starts with no digit "
     "and no double underscore"
 )
-TOP = "(allowed here: libvirt, web, collectors, metrics, logging, probe, modules, targets)"
+TOP = (
+    "(allowed here: libvirt, web, collectors, metrics, logging, probe, modules, targets, metadata)"
+)
 KEYS_ARE_TEXT = "a key must be plain text; merge keys (<<) and other keys are not supported"
 NAME = "expected a name: text in quotes that is no URI and has no white space around it"
 PATTERN = r"expected a regular expression such as qemu\+tls://[a-z0-9.-]+/system, or a list of them"
@@ -116,91 +121,150 @@ OF_HYPERVISORS = {
     ),
 }
 
-REFUSED = OF_HYPERVISORS | {
-    "address_host": f":1: web.listen_address: {ADDRESS}, got 'bad host:9177'",
-    "address_ip": f":1: web.listen_address: {ADDRESS}, got '127.0.0.300:9177'",
-    "address_list_empty": (
-        f":1: web.listen_address: {ADDRESS}, or a list of them, got an empty list"
+ELEMENTS = (
+    "has to be names of elements without a prefix, or *, with a slash between two, such as "
+    "owner/user, and may end in an attribute, such as owner/user/@uuid"
+)
+
+OF_METADATA = {
+    "metadata_length": (
+        ":1: metadata.max_label_length: expected a whole number from 16 to 65536, got 15"
     ),
-    "address_number": f":1: web.listen_address: {ADDRESS}, got 9177",
-    "address_port": f":1: web.listen_address: {ADDRESS}, got ':65536'",
-    "address_twice": ":1: web.listen_address: the address :9177 is given twice",
-    "boolean_number": ":1: collectors.domain.stats: expected true or false, got 1",
-    "boolean_text": ":1: libvirt.read_only: expected true or false, got 'true'",
-    "choice_format": ":1: logging.format: expected one of text, json, got 'xml'",
-    "choice_level": ":1: logging.level: expected one of debug, info, warning, error, got 'loud'",
-    "duration_negative": f":1: libvirt.timeout: {DURATION}, got -5",
-    "duration_not_finite": f":1: libvirt.timeout: {DURATION}, got inf",
-    "duration_range": f":1: libvirt.timeout: {DURATION} from 1ms to 1d, got '2d'",
-    "duration_type": f":1: libvirt.timeout: {DURATION}, got a list",
-    "duration_unit": f":1: libvirt.timeout: {DURATION}, got '10 parsecs'",
-    "duration_zero": f":1: libvirt.timeout: {DURATION} from 1ms to 1d, got 0",
-    "file_type": ":1: logging.file: expected a file name, got 5",
-    "integer_boolean": ":1: libvirt.parallel: expected a whole number from 1 to 64, got true",
-    "integer_range": ":1: libvirt.parallel: expected a whole number from 1 to 64, got 65",
-    "integer_type": ":1: libvirt.parallel: expected a whole number from 1 to 64, got '4'",
-    "key_hexadecimal": (
-        ":1: libvirt.5: unknown key (allowed here: uri, timeout, reconnect_interval, parallel, "
-        "max_stuck_calls, keepalive_interval, keepalive_count, read_only, username, "
-        "password_file, connections)"
+    "metadata_profile_twice": ":2: metadata.profiles: the profile nova is given twice",
+    "metadata_profiles": (
+        ":2: metadata.profiles: expected one of nova, ovirt, cloudstack, opennebula, libosinfo, "
+        "or a list of them, got 'openstack'"
     ),
-    "key_list": f":1: {KEYS_ARE_TEXT}",
-    "key_merge": f":3: {KEYS_ARE_TEXT}",
-    "key_not_text": f":1: 5: unknown key {TOP}",
-    "key_twice": ":4: libvirt.timeout: given twice, first on line 2",
-    "key_unknown": (
-        ":3: libvirt.timeuot: unknown key, did you mean libvirt.timeout? (allowed here: uri, "
-        "timeout, reconnect_interval, parallel, max_stuck_calls, keepalive_interval, "
-        "keepalive_count, read_only, username, password_file, connections)"
+    "metadata_rule_required": (
+        ":3: metadata.rules[0].namespace: is required\n"
+        "metadata_rule_required.yaml:3: metadata.rules[0].path: is required\n"
+        "metadata_rule_required.yaml:3: metadata.rules[0].label: is required"
     ),
-    "key_unknown_elsewhere": f":1: timeout: unknown key, did you mean libvirt.timeout? {TOP}",
-    "key_unknown_section": f":1: collector: unknown key, did you mean collectors? {TOP}",
-    "label_name": f":1: metrics.extra_labels: {LABEL_NAME}, got '1rack'",
-    "label_private": f":1: metrics.extra_labels: {LABEL_NAME}, got '__name__'",
-    "label_reserved": (
-        ":1: metrics.extra_labels: the label domain is the exporter's own; choose another name"
+    "metadata_rule_values": "\nmetadata_rule_values.yaml".join(
+        (
+            (
+                ":3: metadata.rules[0].name: expected a name of small letters, digits and single "
+                "underscores, such as team, got 'Team'"
+            ),
+            (
+                ":4: metadata.rules[0].namespace: expected the URI of an XML namespace in quotes, "
+                "'' for libvirt's own elements, got 5"
+            ),
+            f":5: metadata.rules[0].path: the path '//owner' {ELEMENTS}",
+            f":6: metadata.rules[0].label: {LABEL_NAME}, got '1st'",
+            (
+                ":7: metadata.rules[1].name: libvirt_domain_disk_info would hide one of the "
+                "exporter's own metrics; choose another name"
+            ),
+            (
+                ":9: metadata.rules[1].path: the path '@uuid' names an attribute of no element, "
+                "write element/@attribute"
+            ),
+            (
+                ":10: metadata.rules[1].label: the label uuid says which domain it is; "
+                "choose another name"
+            ),
+            (
+                ":11: metadata.rules[2].name: libvirt_domain_openstack_info would hide one of the "
+                "exporter's own metrics; choose another name"
+            ),
+            f":13: metadata.rules[2].path: the path 'owner[1]' {ELEMENTS}",
+            f":14: metadata.rules[2].label: {LABEL_NAME}, got '__name__'",
+        )
     ),
-    "label_type": (
-        ":1: metrics.extra_labels: expected a mapping of label names to text, such as rack: r12, "
-        "got a list"
-    ),
-    "label_value": (
-        ":1: metrics.extra_labels: the value of the label rack must be text in quotes, got true"
-    ),
-    "many_mistakes": (
-        f":2: libvirt.timeout: {DURATION}, got 'soon'\n"
-        "many_mistakes.yaml:3: libvirt.parallel: expected a whole number from 1 to 64, got 0\n"
-        "many_mistakes.yaml:5: web.listen_adress: unknown key, did you mean web.listen_address? "
-        "(allowed here: listen_address, telemetry_path, timeout_offset)\n"
-        "many_mistakes.yaml:8: collectors.domain.stats: expected true or false, got 'maybe'\n"
-        "many_mistakes.yaml:9: collectors.disks: unknown key, did you mean collectors.disk? "
-        "(allowed here: domain, disk, network, min_interval)"
-    ),
-    "path_own_page": (
-        ":1: web.telemetry_path: /-/healthy is one of the exporter's own pages; use another, "
-        "such as /metrics"
-    ),
-    "path_relative": (
-        ":1: web.telemetry_path: expected an absolute path without a query, such as /metrics, "
-        "got 'metrics'"
-    ),
-    "section_type": ":1: libvirt: expected a mapping of settings, got text",
-    "uri": ":1: libvirt.uri: this libvirt URI cannot be used: it has a ' ': write %20 for it",
-    "warnings_is_no_key": f":1: warnings: unknown key {TOP}",
-    "yaml_alias_unknown": ":1:10: not valid YAML: found undefined alias 'nothing'",
-    "yaml_bad_scalar": ": a value does not fit its YAML type; put text in quotes",
-    "yaml_control_character": ":2:9: the character U+0001 is not allowed in YAML",
-    "yaml_list": ": expected a mapping of settings at the top",
-    "yaml_not_utf8": ":2: the file is not UTF-8 text",
-    "yaml_python_object": (
-        ":1:10: not valid YAML: could not determine a constructor for the tag "
-        "'tag:yaml.org,2002:python/object/apply:os.system'"
-    ),
-    "yaml_syntax": (
-        ":3:2: not valid YAML: while parsing a block mapping, expected <block end>, "
-        "but found '<block mapping start>'"
-    ),
-    "yaml_two_documents": (
-        ":3:1: not valid YAML: expected a single document in the stream, but found another document"
-    ),
+    "metadata_rules_mapping": ":2: metadata.rules: expected a list of rules, got a mapping",
 }
+
+REFUSED = (
+    OF_HYPERVISORS
+    | OF_METADATA
+    | {
+        "address_host": f":1: web.listen_address: {ADDRESS}, got 'bad host:9177'",
+        "address_ip": f":1: web.listen_address: {ADDRESS}, got '127.0.0.300:9177'",
+        "address_list_empty": (
+            f":1: web.listen_address: {ADDRESS}, or a list of them, got an empty list"
+        ),
+        "address_number": f":1: web.listen_address: {ADDRESS}, got 9177",
+        "address_port": f":1: web.listen_address: {ADDRESS}, got ':65536'",
+        "address_twice": ":1: web.listen_address: the address :9177 is given twice",
+        "boolean_number": ":1: collectors.domain.stats: expected true or false, got 1",
+        "boolean_text": ":1: libvirt.read_only: expected true or false, got 'true'",
+        "choice_format": ":1: logging.format: expected one of text, json, got 'xml'",
+        "choice_level": ":1: logging.level: expected one of debug, info, warning, error, got 'loud'",
+        "duration_negative": f":1: libvirt.timeout: {DURATION}, got -5",
+        "duration_not_finite": f":1: libvirt.timeout: {DURATION}, got inf",
+        "duration_range": f":1: libvirt.timeout: {DURATION} from 1ms to 1d, got '2d'",
+        "duration_type": f":1: libvirt.timeout: {DURATION}, got a list",
+        "duration_unit": f":1: libvirt.timeout: {DURATION}, got '10 parsecs'",
+        "duration_zero": f":1: libvirt.timeout: {DURATION} from 1ms to 1d, got 0",
+        "file_type": ":1: logging.file: expected a file name, got 5",
+        "integer_boolean": ":1: libvirt.parallel: expected a whole number from 1 to 64, got true",
+        "integer_range": ":1: libvirt.parallel: expected a whole number from 1 to 64, got 65",
+        "integer_type": ":1: libvirt.parallel: expected a whole number from 1 to 64, got '4'",
+        "key_hexadecimal": (
+            ":1: libvirt.5: unknown key (allowed here: uri, timeout, reconnect_interval, parallel, "
+            "max_stuck_calls, keepalive_interval, keepalive_count, read_only, username, "
+            "password_file, connections)"
+        ),
+        "key_list": f":1: {KEYS_ARE_TEXT}",
+        "key_merge": f":3: {KEYS_ARE_TEXT}",
+        "key_not_text": f":1: 5: unknown key {TOP}",
+        "key_twice": ":4: libvirt.timeout: given twice, first on line 2",
+        "key_unknown": (
+            ":3: libvirt.timeuot: unknown key, did you mean libvirt.timeout? (allowed here: uri, "
+            "timeout, reconnect_interval, parallel, max_stuck_calls, keepalive_interval, "
+            "keepalive_count, read_only, username, password_file, connections)"
+        ),
+        "key_unknown_elsewhere": f":1: timeout: unknown key, did you mean libvirt.timeout? {TOP}",
+        "key_unknown_section": f":1: collector: unknown key, did you mean collectors? {TOP}",
+        "label_name": f":1: metrics.extra_labels: {LABEL_NAME}, got '1rack'",
+        "label_private": f":1: metrics.extra_labels: {LABEL_NAME}, got '__name__'",
+        "label_reserved": (
+            ":1: metrics.extra_labels: the label domain is the exporter's own; choose another name"
+        ),
+        "label_type": (
+            ":1: metrics.extra_labels: expected a mapping of label names to text, such as rack: r12, "
+            "got a list"
+        ),
+        "label_value": (
+            ":1: metrics.extra_labels: the value of the label rack must be text in quotes, got true"
+        ),
+        "many_mistakes": (
+            f":2: libvirt.timeout: {DURATION}, got 'soon'\n"
+            "many_mistakes.yaml:3: libvirt.parallel: expected a whole number from 1 to 64, got 0\n"
+            "many_mistakes.yaml:5: web.listen_adress: unknown key, did you mean web.listen_address? "
+            "(allowed here: listen_address, telemetry_path, timeout_offset, config_file, "
+            "systemd_socket, max_connections, max_requests)\n"
+            "many_mistakes.yaml:8: collectors.domain.stats: expected true or false, got 'maybe'\n"
+            "many_mistakes.yaml:9: collectors.disks: unknown key, did you mean collectors.disk? "
+            "(allowed here: domain, disk, network, min_interval)"
+        ),
+        "path_own_page": (
+            ":1: web.telemetry_path: /-/healthy is one of the exporter's own pages; use another, "
+            "such as /metrics"
+        ),
+        "path_relative": (
+            ":1: web.telemetry_path: expected an absolute path without a query, such as /metrics, "
+            "got 'metrics'"
+        ),
+        "section_type": ":1: libvirt: expected a mapping of settings, got text",
+        "uri": ":1: libvirt.uri: this libvirt URI cannot be used: it has a ' ': write %20 for it",
+        "warnings_is_no_key": f":1: warnings: unknown key {TOP}",
+        "yaml_alias_unknown": ":1:10: not valid YAML: found undefined alias 'nothing'",
+        "yaml_bad_scalar": ": a value does not fit its YAML type; put text in quotes",
+        "yaml_control_character": ":2:9: the character U+0001 is not allowed in YAML",
+        "yaml_list": ": expected a mapping of settings at the top",
+        "yaml_not_utf8": ":2: the file is not UTF-8 text",
+        "yaml_python_object": (
+            ":1:10: not valid YAML: could not determine a constructor for the tag "
+            "'tag:yaml.org,2002:python/object/apply:os.system'"
+        ),
+        "yaml_syntax": (
+            ":3:2: not valid YAML: while parsing a block mapping, expected <block end>, "
+            "but found '<block mapping start>'"
+        ),
+        "yaml_two_documents": (
+            ":3:1: not valid YAML: expected a single document in the stream, but found another document"
+        ),
+    }
+)

@@ -50,6 +50,30 @@ def test_an_address_is_read_and_rendered_back(text: str, host: str, port: int) -
     assert str(ListenAddress(host, port)) == text
 
 
+def test_the_path_of_a_unix_socket_is_an_address() -> None:
+    address = parse_listen_address("unix:/run/a b.sock")
+    assert address == ListenAddress("", 0, "/run/a b.sock")
+    assert str(address) == "unix:/run/a b.sock"
+
+
+@pytest.mark.parametrize("path", ["", "x", "run/x", "/run/", "/a\nb", "/a\0"])
+def test_a_unix_socket_needs_an_absolute_path(path: str) -> None:
+    with pytest.raises(ConfigError, match="expected an absolute path behind unix:"):
+        parse_listen_address(f"unix:{path}")
+
+
+def test_a_unix_socket_with_a_path_that_the_kernel_does_not_take_is_refused() -> None:
+    assert parse_listen_address(f"unix:/{'a' * 106}")
+    with pytest.raises(ConfigError, match="has 107 bytes at most, got 108"):
+        parse_listen_address(f"unix:/{'a' * 107}")
+
+
+def test_two_unix_sockets_may_differ_and_may_not_be_one() -> None:
+    load_only({"web.listen_address": ["unix:/a", "unix:/b", ":0", ":0"]})
+    with pytest.raises(ConfigError, match="the address unix:/a is given twice"):
+        load_only({"web.listen_address": ["unix:/a", "unix:/a"]})
+
+
 @pytest.mark.parametrize(
     "text",
     [

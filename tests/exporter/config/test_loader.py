@@ -52,6 +52,10 @@ OTHER_VALUES: dict[str, tuple[str, object]] = {
     "web.listen_address": ("[::1]:1,host:2", (ListenAddress("::1", 1), ListenAddress("host", 2))),
     "web.telemetry_path": ("/own", "/own"),
     "web.timeout_offset": ("1s", 1.0),
+    "web.config_file": ("web.yml", Path("web.yml")),
+    "web.systemd_socket": ("true", True),
+    "web.max_connections": ("64", 64),
+    "web.max_requests": ("0", 0),
     "collectors.domain.stats": ("no", False),
     "collectors.domain.state": ("off", False),
     "collectors.domain.perf": ("true", True),
@@ -71,6 +75,9 @@ OTHER_VALUES: dict[str, tuple[str, object]] = {
     "probe.allow": ("a{1,2}  b", (re.compile("a{1,2}"), re.compile("b"))),
     "probe.max_connections": ("7", 7),
     "probe.idle_timeout": ("1m", 60.0),
+    "metadata.profiles": ("ovirt,libosinfo", ("ovirt", "libosinfo")),
+    "metadata.max_label_length": ("64", 64),
+    "metadata.refresh": ("1h", 3600.0),
 }
 
 

@@ -14,6 +14,8 @@ from exporter.config import (
     LibvirtConfig,
     ListenAddress,
     LoggingConfig,
+    MetadataConfig,
+    MetadataRuleConfig,
     MetricsConfig,
     ModuleConfig,
     TargetConfig,
@@ -49,6 +51,7 @@ def test_every_key_of_entries_has_a_line_in_the_table_of_its_section() -> None:
         "libvirt.connections[]",
         "modules.NAME",
         "targets.NAME",
+        "metadata.rules[]",
     ]
     for section, entries in zip(sections, ENTRIES.values(), strict=True):
         keys = re.findall(r"^\| `([a-z_]+)` \|", section, re.MULTILINE)
@@ -85,6 +88,19 @@ def test_the_example_of_many_hypervisors_loads_without_a_warning(tmp_path: Path)
     (pattern,) = config.probe.allow
     assert pattern.fullmatch("qemu+tls://hv3.example.org/system")
     assert not pattern.fullmatch("qemu+tls://hv3.example.org/system?command=x")
+    assert config.warnings == ()
+
+
+def test_the_example_of_metadata_loads_without_a_warning(tmp_path: Path) -> None:
+    namespace = "https://inventory.example.org/vm"
+    config = load_example(2, tmp_path)
+    assert config.metadata == MetadataConfig(
+        ("nova", "libosinfo"),
+        rules=(
+            MetadataRuleConfig("team", namespace, "vm/owner", "owner"),
+            MetadataRuleConfig("team", namespace, "vm/tags/tag/@name", "tags"),
+        ),
+    )
     assert config.warnings == ()
 
 

@@ -18,6 +18,7 @@ from exporter.metrics.rows import (
     COUNTER,
     GAUGE,
     HISTOGRAM,
+    INFO,
     NANOSECONDS,
     UNIT,
     Family,
@@ -81,9 +82,11 @@ def test_counters_and_nothing_else_end_in_total(entry: Entry) -> None:
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=by_name)
-def test_info_metrics_are_gauges(entry: Entry) -> None:
+def test_info_metrics_are_gauges_or_info_families(entry: Entry) -> None:
     if entry.name.endswith("_info"):
-        assert entry.type == GAUGE
+        assert entry.type in {GAUGE, INFO}
+    else:
+        assert entry.type != INFO
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=by_name)
@@ -141,8 +144,9 @@ def test_a_family_s_name_is_in_no_other_table() -> None:
 
 
 def test_names_stay_distinct_in_the_openmetrics_format() -> None:
-    """There a counter's family has no `_total`, and a histogram owns its suffixed names."""
-    names = [entry.name.removesuffix("_total") for entry in ENTRIES]
+    """There families lack `_total` and `_info`, and a histogram owns its suffixed names."""
+    names = [entry.name.removesuffix("_total") for entry in ENTRIES if entry.type != INFO]
+    names += [entry.name.removesuffix("_info") for entry in ENTRIES if entry.type == INFO]
     for entry in ENTRIES:
         if entry.type == HISTOGRAM:
             names += [f"{entry.name}_{suffix}" for suffix in ("bucket", "count", "sum", "created")]
@@ -248,7 +252,8 @@ def test_promtool_complains_about_nothing_but_the_one_specified_name() -> None:
 
 def text_format(entry: Entry) -> str:
     labels = ",".join(f'{label}="x"' for label in entry.labels)
-    lines = [f"# HELP {entry.name} {entry.help}", f"# TYPE {entry.name} {entry.type}"]
+    kind = GAUGE if entry.type == INFO else entry.type
+    lines = [f"# HELP {entry.name} {entry.help}", f"# TYPE {entry.name} {kind}"]
     if entry.type == HISTOGRAM:
         lines.append(f'{entry.name}_bucket{{{labels},le="+Inf"}} 1')
         lines += [f"{entry.name}_{suffix}{{{labels}}} 1" for suffix in ("sum", "count")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 import pytest
@@ -11,7 +10,10 @@ from hypothesis import strategies as st
 
 from libvirt_rpc.errors import DecodeError
 from libvirt_rpc.protocol import types, xdr
+from tests.libvirt_rpc.protocol.bytes_of_domains import DOMAINS
+from tests.libvirt_rpc.protocol.bytes_of_hosts import HOSTS
 from tests.libvirt_rpc.protocol.test_xdr import parse_three_ways
+from tests.libvirt_rpc.protocol.wire import DOMAIN, DOMAIN_WIRE, NAMED_WIRE, NETWORK, words
 from tests.support.strategies import mutations_of, values_of
 
 STRUCTS = [
@@ -19,9 +21,6 @@ STRUCTS = [
     for kind in vars(types).values()
     if isinstance(kind, type) and issubclass(kind, xdr.Struct) and kind is not xdr.Struct
 ]
-IDENTITY = "00010203 04050607 08090a0b 0c0d0e0f"
-DOMAIN = types.Domain(name="vm-1", uuid=uuid.UUID(IDENTITY.replace(" ", "")), id=-1)
-NETWORK = types.Network(name="net", uuid=uuid.UUID(IDENTITY.replace(" ", "")))
 
 
 @pytest.mark.parametrize("kind", STRUCTS)
@@ -55,12 +54,9 @@ def test_all_structs_are_public() -> None:
     assert {kind.__name__ for kind in STRUCTS} == set(types.__all__)
 
 
-DOMAIN_WIRE = f"00000004 766d2d31 {IDENTITY} ffffffff"  # its name, its UUID, its id
-
 # Every struct once: a value and its bytes, a line a field in the order of the .x files.
 WIRE: dict[Any, list[str]] = {
     DOMAIN: [DOMAIN_WIRE],
-    NETWORK: ["00000003 6e657400", IDENTITY],
     types.ErrorReply(
         code=42,
         domain=20,
@@ -84,7 +80,7 @@ WIRE: dict[Any, list[str]] = {
         "00000001 00000000",  # str3 is empty
         "ffffffff",  # int1
         "00000007",  # int2
-        f"00000001 00000003 6e657400 {IDENTITY}",  # net
+        f"00000001 {NAMED_WIRE}",  # net
     ],
     types.ConnectOpenArgs(name="qemu:///system", flags=1): [
         "00000001 0000000e 71656d753a2f2f2f73797374656d 0000",  # name
@@ -106,27 +102,9 @@ WIRE: dict[Any, list[str]] = {
     types.Number(-1): ["ffffffff"],
     types.Flag(0xFFFFFFFF): ["ffffffff"],
     types.UnsignedNumber(9_000_000): ["00000000 00895440"],
-    types.ConnectListAllDomainsArgs(need_results=1, flags=3): ["00000001", "00000003"],
-    types.ConnectListAllDomainsReply(domains=(DOMAIN,), ret=1): [
-        f"00000001 {DOMAIN_WIRE}",
-        "00000001",
-    ],
-    types.ConnectGetAllDomainStatsArgs(doms=(DOMAIN,), stats=0x3F, flags=0x20000000): [
-        f"00000001 {DOMAIN_WIRE}",  # doms
-        "0000003f",  # stats
-        "20000000",  # flags
-    ],
-    types.DomainStatsRecord(dom=DOMAIN, params=()): [DOMAIN_WIRE, "00000000"],
-    types.ConnectGetAllDomainStatsReply((types.DomainStatsRecord(DOMAIN, ()),)): [
-        f"00000001 {DOMAIN_WIRE} 00000000",
-    ],
-    types.DomainFlagsArgs(dom=DOMAIN, flags=2): [DOMAIN_WIRE, "00000002"],
-    types.DomainState(state=5, reason=1): ["00000005", "00000001"],
-    types.DomainControlInfo(state=2, details=3, state_time=2**32): [
-        "00000002",
-        "00000003",
-        "0000000100000000",
-    ],
+    types.ConnectGetMaxVcpusArgs("kvm"): ["00000001 00000003 6b766d00"],
+    **DOMAINS,
+    **HOSTS,
 }
 
 
@@ -142,21 +120,113 @@ def test_every_struct_has_its_bytes_in_the_table() -> None:
     assert {type(value) for value in WIRE} == set(STRUCTS)
 
 
+# The most of each list that the protocol allows, and what stands before the list.
+LIMITS: list[tuple[type[Any], int, str]] = [
+    (types.AuthListReply, 20, ""),
+    (types.ConnectListAllDomainsReply, 16_384, ""),
+    (types.ConnectGetAllDomainStatsArgs, 16_384, ""),
+    (types.ConnectGetAllDomainStatsReply, 16_384, ""),
+    (types.DomainStatsRecord, 262_144, DOMAIN_WIRE),
+    (types.DomainParametersReply, 16, ""),
+    (types.DomainGetSchedulerParametersReply, 16, ""),
+    (types.DomainGetBlockIOTuneReply, 32, ""),
+    (types.DomainGetPerfEventsReply, 64, ""),
+    (types.DomainGetLaunchSecurityInfoReply, 64, ""),
+    (types.DomainGetGuestVcpusReply, 64, ""),
+    (types.DomainGetGuestInfoReply, 2048, ""),
+    (types.DomainGetCPUStatsReply, 2048, ""),
+    (types.DomainGetJobStatsReply, 64, words(0)),
+    (types.DomainGetMessagesReply, 2048, ""),
+    (types.DomainGetIOThreadInfoReply, 16_384, ""),
+    (types.DomainGetVcpusReply, 16_384, ""),
+    (types.DomainMemoryStatsReply, 1024, ""),
+    (types.DomainGetDiskErrorsReply, 256, ""),
+    (types.DomainInterfaceAddressesReply, 2048, ""),
+    (types.DomainInterface, 2048, words(0, 0)),
+    (types.DomainGetFSInfoReply, 256, ""),
+    (types.DomainFSInfo, 256, words(0, 0, 0)),
+    (types.DomainListAllSnapshotsReply, 16_384, ""),
+    (types.DomainListAllCheckpointsReply, 16_384, ""),
+    (types.NodeStatsReply, 16, ""),
+    (types.NodeGetMemoryParametersReply, 64, ""),
+    (types.NodeGetCellsFreeMemoryReply, 1024, ""),
+    (types.NodeGetFreePagesArgs, 1024, ""),
+    (types.NodeGetFreePagesReply, 1024, ""),
+    (types.ConnectListAllStoragePoolsReply, 16_384, ""),
+    (types.StoragePoolListAllVolumesReply, 16_384, ""),
+    (types.ConnectListAllNetworksReply, 16_384, ""),
+    (types.NetworkGetDHCPLeasesReply, 65_536, ""),
+    (types.NetworkListAllPortsReply, 16_384, ""),
+    (types.ConnectListAllInterfacesReply, 16_384, ""),
+    (types.ConnectListAllNodeDevicesReply, 65_536, ""),
+    (types.ConnectListAllNWFiltersReply, 16_384, ""),
+    (types.ConnectListAllNWFilterBindingsReply, 16_384, ""),
+    (types.ConnectListAllSecretsReply, 16_384, ""),
+]
+
+
+@pytest.mark.parametrize(("kind", "limit", "before"), LIMITS)
+def test_a_list_longer_than_the_protocol_allows_is_refused(
+    kind: type[Any], limit: int, before: str
+) -> None:
+    payload = bytes.fromhex(before) + (limit + 1).to_bytes(4) + bytes(64)
+    with pytest.raises(DecodeError, match=f"{limit + 1} items where {limit} are allowed"):
+        xdr.decode(xdr.codec_of(kind), payload)
+
+
+@pytest.mark.parametrize(("kind", "limit", "before"), LIMITS)
+def test_a_list_as_long_as_the_protocol_allows_is_taken(
+    kind: type[Any], limit: int, before: str
+) -> None:
+    # Its items are not there, which is another complaint.
+    payload = bytes.fromhex(before) + limit.to_bytes(4)
+    with pytest.raises(DecodeError, match=f"{limit} items are announced"):
+        xdr.decode(xdr.codec_of(kind), payload)
+
+
+def test_every_list_has_its_limit_in_the_table() -> None:
+    lists = {
+        kind
+        for kind in STRUCTS
+        if any(isinstance(field, xdr.Array) for field in _fields_of(kind).values())
+    }
+    assert {kind for kind, _, _ in LIMITS} == lists
+
+
 @pytest.mark.parametrize(
-    ("kind", "limit"),
+    ("kind", "limit", "before"),
     [
-        (types.AuthListReply, 20),
-        (types.ConnectListAllDomainsReply, 16_384),
-        (types.ConnectGetAllDomainStatsArgs, 16_384),
-        (types.ConnectGetAllDomainStatsReply, 16_384),
+        (types.DomainGetVcpusReply, 8_388_608, words(0)),
+        (types.DomainGetVcpuPinInfoReply, 8_388_608, ""),
+        (types.DomainGetEmulatorPinInfoReply, 8_388_608, ""),
+        (types.DomainIOThreadInfo, 2048, words(1)),
+        (types.NodeGetCPUMapReply, 2048, ""),
     ],
 )
-def test_a_list_longer_than_the_protocol_allows_is_refused(kind: type[Any], limit: int) -> None:
-    with pytest.raises(DecodeError, match=f"{limit + 1} items where {limit} are allowed"):
-        xdr.decode(xdr.codec_of(kind), (limit + 1).to_bytes(4) + bytes(1_000_000))
+def test_a_cpu_map_longer_than_the_protocol_allows_is_refused(
+    kind: type[Any], limit: int, before: str
+) -> None:
+    payload = bytes.fromhex(before) + (limit + 1).to_bytes(4) + bytes(64)
+    with pytest.raises(DecodeError, match=f"{limit + 1} bytes where {limit} are allowed"):
+        xdr.decode(xdr.codec_of(kind), payload)
 
 
-def test_a_record_has_no_more_parameters_than_the_protocol_allows() -> None:
-    head = xdr.encode(xdr.codec_of(types.Domain), DOMAIN)
-    with pytest.raises(DecodeError, match="262145 items where 262144 are allowed"):
-        xdr.decode(xdr.codec_of(types.DomainStatsRecord), head + (262_145).to_bytes(4) + bytes(64))
+def test_the_characters_of_a_security_model_are_bounded() -> None:
+    payload = (258).to_bytes(4) + bytes(2000)
+    with pytest.raises(DecodeError, match="258 items where 257 are allowed"):
+        xdr.decode(xdr.codec_of(types.NodeSecurityModel), payload)
+
+
+def _fields_of(kind: type[Any]) -> dict[str, xdr.Codec[Any]]:
+    codec = xdr.codec_of(kind)
+    assert isinstance(codec, xdr.StructCodec)
+    return codec.fields
+
+
+def test_a_model_is_text_up_to_its_nul() -> None:
+    info = types.NodeInfo(b"x86_64".ljust(32, b"\0"), 0, 0, 0, 0, 0, 0, 0)
+    assert info.model_name == "x86_64"
+    assert types.NodeInfo(b"m" * 32, 0, 0, 0, 0, 0, 0, 0).model_name == "m" * 32
+    model = types.NodeSecurityModel(b"apparmor\0", b"\xff0\0")
+    assert (model.model_name, model.doi_name) == ("apparmor", "\udcff0")
+    assert types.NodeSecurityModel(b"", b"").model_name == ""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import base64
 import gzip
 import itertools
@@ -9,10 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from libvirt_rpc.connection import connect
 from libvirt_rpc.deadline import Deadline
+from libvirt_rpc.domain_events import DEFAULT_EVENT_IDS, subscribe
+from libvirt_rpc.enums import DomainEventID
 from libvirt_rpc.errors import TraceError
+from libvirt_rpc.protocol import procedures as p
 from libvirt_rpc.protocol import types as t
-from libvirt_rpc.protocol.constants import Program
+from libvirt_rpc.protocol.constants import MessageType, Program
+from libvirt_rpc.protocol.events import DomainBalloonChangeEvent, Event
 from libvirt_rpc.protocol.procedures import AUTH_LIST, CONNECT_GET_TYPE, CONNECT_OPEN, Procedure
 from libvirt_rpc.protocol.xdr import codec_of
 from libvirt_rpc.session import Session
@@ -22,6 +28,7 @@ from libvirt_rpc.trace.replay import Replayer, replay_dial
 from libvirt_rpc.uri import parse_uri
 from tests.libvirt_rpc.trace.traces import (
     HEADER,
+    RUNNING,
     STARTED,
     call,
     exchange,
@@ -29,6 +36,8 @@ from tests.libvirt_rpc.trace.traces import (
     reply,
     trace,
 )
+from tests.support.daemon import HANDSHAKE, Answers, ScriptedDaemon, by_table, returns
+from tests.support.event_messages import event_frame
 
 SECRETS = ["exporter@host", "s3cret password", "challenge n0nce"]
 
@@ -185,3 +194,61 @@ def test_a_full_disk_does_not_hide_the_error_that_ends_the_recording() -> None:
     describe(recorder)
     with pytest.raises(KeyError), recorder:
         raise KeyError
+
+
+REGISTER = p.CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY
+EVENT_IDS = [DomainEventID.LIFECYCLE, DomainEventID.BALLOON_CHANGE]
+EVENTS = [DomainBalloonChangeEvent(RUNNING, number) for number in range(6)]
+
+
+async def record_events(path: Path) -> None:
+    """Two scrapes of a daemon which, seconds behind each, sends three of EVENTS."""
+    listed = t.ConnectListAllDomainsReply((RUNNING,), 1)
+    answers: Answers = {REGISTER: returns(t.Number(0)), p.CONNECT_LIST_ALL_DOMAINS: returns(listed)}
+    now = 100.0
+    async with ScriptedDaemon(by_table({**HANDSHAKE, **answers})) as daemon:
+        with Recorder(path, clock=lambda: now) as recorder:
+            async with connect(daemon.uri, tap=recorder) as connection:
+                describe(recorder)
+                subscription = await subscribe(connection, EVENT_IDS)
+                for sent in (EVENTS[:3], EVENTS[3:]):
+                    recorder.mark_scrape()
+                    await connection.list_all_domains()
+                    now += 10
+                    for event in sent:
+                        daemon.peer.send(event_frame(event, callback_id=7).encode())
+                        assert await anext(subscription) == event
+                    now += 5
+
+
+async def test_events_are_recorded_with_their_registrations(tmp_path: Path) -> None:
+    await record_events(tmp_path / "trace.jsonl")
+    loaded = load_trace(tmp_path / "trace.jsonl")
+    lines = [line for line in loaded.lines if isinstance(line, FrameLine)]
+    events = [line.frame for line in lines if line.frame.type == MessageType.MESSAGE]
+    assert events == [event_frame(event, callback_id=7) for event in EVENTS]
+    asked = [line.frame for line in lines if line.frame.procedure == REGISTER.number]
+    arguments = [event_id.to_bytes(4) + bytes(4) for event_id in EVENT_IDS]
+    callback_id = bytes(4)
+    assert [frame.payload for frame in asked] == [*arguments, callback_id, callback_id]
+
+
+async def test_recorded_events_come_between_the_scrapes_where_they_came(tmp_path: Path) -> None:
+    await record_events(tmp_path / "trace.jsonl")
+    loaded = load_trace(tmp_path / "trace.jsonl")
+    async with connect("test:///default", dial=replay_dial(Replayer(loaded))) as connection:
+        subscription = await subscribe(connection)
+        assert subscription.ids == set(EVENT_IDS)
+        assert set(subscription.refused) == DEFAULT_EVENT_IDS - set(EVENT_IDS)
+        seen: list[Event] = []
+
+        async def read() -> None:
+            async for event in subscription:
+                seen.append(event)  # noqa: PERF401  # one by one, as they come
+
+        reading = asyncio.create_task(read())
+        for count in (0, 3, 6, 9):
+            await connection.list_all_domains()
+            assert seen == [*EVENTS, *EVENTS][:count]
+    await reading
+    assert len(seen) == 9

@@ -422,6 +422,99 @@ def test_events_follow_the_reply_that_they_followed_once_a_round() -> None:
     assert rounds == [[b"one", b"two"], [b"three"], [b"one", b"two"]]
 
 
+LISTED = exchange(
+    p.CONNECT_LIST_ALL_DOMAINS,
+    t.ConnectListAllDomainsArgs(1, 0),
+    t.ConnectListAllDomainsReply((RUNNING,), 1),
+)
+HOSTNAME = exchange(p.CONNECT_GET_HOSTNAME, None, t.String("host"), 1)
+KIND = exchange(p.CONNECT_GET_TYPE, None, t.String("QEMU"), 2)
+
+
+def at(seconds: float, *lines: Line) -> list[Line]:
+    return [dataclasses.replace(line, time=seconds) for line in lines]
+
+
+def texts(frames: list[Frame]) -> list[str]:
+    """What was played: events by their text, replies as `-`."""
+    return [
+        frame.payload.decode() if frame.type == MessageType.MESSAGE else "-" for frame in frames
+    ]
+
+
+def test_an_event_between_two_scrapes_plays_before_the_next_one_s_first_reply() -> None:
+    recorded = trace(
+        *at(0.0, *HOSTNAME),
+        *at(1.0, received(event(b"before the first"))),
+        *at(2.0, ScrapeMark(1, 0.0, 0.0), *LISTED, *KIND, received(event(b"within"))),
+        *at(5.0, received(event(b"between"))),
+        # What the event had asked for, and the next event right behind the answer.
+        *at(5.1, *HOSTNAME, received(event(b"and again"))),
+        *at(17.0, ScrapeMark(2, 0.0, 0.0)),
+        *at(17.2, received(event(b"opening"))),
+        *at(17.3, *LISTED, *KIND),
+    )
+    replayer = Replayer(recorded)
+    asked = [LIST, call(p.CONNECT_GET_TYPE, None), call(p.CONNECT_GET_HOSTNAME, None)]
+    assert texts(replayer.answer(asked[2])) == ["-"]
+    played = [[texts(replayer.answer(frame)) for frame in asked] for _ in range(3)]
+    assert played == [
+        [["before the first", "-"], ["-", "within"], ["-"]],
+        [["between", "and again", "opening", "-"], ["-"], ["-"]],
+        [["-"], ["-", "within"], ["-"]],
+    ]
+
+
+def test_an_event_whose_call_is_not_made_any_more_plays_before_the_next_scrape() -> None:
+    recorded = trace(
+        ScrapeMark(1, 0.0, 0.0),
+        *LISTED,
+        *HOSTNAME,
+        received(event(b"one")),
+        *KIND,
+        ScrapeMark(2, 0.0, 0.0),
+        *LISTED,
+    )
+    replayer = Replayer(recorded)
+    kind = call(p.CONNECT_GET_TYPE, None)
+    assert [texts(replayer.answer(frame)) for frame in (LIST, kind, LIST)] == [
+        ["-"],
+        ["-"],
+        ["one", "-"],
+    ]
+
+
+def test_events_keep_their_order_whatever_the_order_of_the_calls() -> None:
+    lines = [*HOSTNAME, received(event(b"one")), *KIND, received(event(b"two"))]
+    replayer = Replayer(trace(ScrapeMark(1, 0.0, 0.0), *lines))
+    replayer.answer(LIST)
+    assert texts(replayer.answer(call(p.CONNECT_GET_TYPE, None))) == ["-", "one", "two"]
+    assert texts(replayer.answer(call(p.CONNECT_GET_HOSTNAME, None))) == ["-"]
+
+
+def test_the_events_of_a_round_that_stays_play_once_and_all_of_them() -> None:
+    late = at(9.0, received(event(b"late")))
+    lines = [*LISTED, *HOSTNAME, received(event(b"one")), *late]
+    replayer = Replayer(trace(ScrapeMark(1, 0.0, 0.0), *lines), loop=False)
+    hostname = call(p.CONNECT_GET_HOSTNAME, None)
+    played = [texts(replayer.answer(frame)) for frame in (LIST, hostname, LIST, hostname)]
+    assert played == [["-"], ["-", "one", "late"], ["-"], ["-"]]
+
+
+def test_only_a_list_of_all_domains_begins_a_scrape() -> None:
+    args = [t.ConnectListAllDomainsArgs(1, flags) for flags in (1, 2, 256)]
+    args.append(t.ConnectListAllDomainsArgs(0, 0))
+    others = [call(p.CONNECT_LIST_ALL_DOMAINS, one) for one in args]
+    replayer = Replayer(recorded_scrapes(2))
+    for frame in others:
+        replayer.answer(frame)
+    assert replayer.time == STARTED.timestamp()
+    replayer.answer(LIST)
+    for frame in others:
+        replayer.answer(frame)
+    assert replayer.time == FIRST_SCRAPE
+
+
 async def test_a_session_gets_the_events() -> None:
     lines = [*exchange(p.CONNECT_GET_TYPE, None, t.String("QEMU")), received(event(b"it"))]
     async with connect("test:///default", dial=replay_dial(Replayer(trace(*lines)))) as connection:

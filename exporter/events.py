@@ -1,0 +1,56 @@
+"""What libvirt says happened: registered for once a connection, handed to whoever wants to know.
+
+Nothing is replayed by libvirt, so what happened while there was no connection is not known.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from exporter.availability import Availability, reason_of
+from exporter.pace import PacedConnection
+from libvirt_rpc.connection import Connection
+from libvirt_rpc.domain_events import Subscription, subscribe
+from libvirt_rpc.errors import LibvirtRPCError
+from libvirt_rpc.protocol.events import Event
+
+logger = logging.getLogger(__name__)
+
+PART = "domain_events"
+REGISTRATION_SECONDS = 10.0
+
+Listener = Callable[[Event], None]
+
+
+class EventHub:
+    """A watcher of the connection; `listeners` are called with each event, in order, at once."""
+
+    def __init__(self, availability: Availability) -> None:
+        self.listeners: list[Listener] = []
+        self.subscription: Subscription | None = None
+        self._availability = availability
+
+    async def begin(self, connection: PacedConnection) -> None:
+        self.subscription = None
+        if not self.listeners:
+            return
+        try:
+            # Nothing else is in flight yet, and none of these calls waits for anything.
+            unpaced = Connection(connection.session, connection.uri, REGISTRATION_SECONDS)
+            self.subscription = await subscribe(unpaced)
+        except LibvirtRPCError as exc:
+            reason = reason_of(exc)
+            if not reason:
+                raise
+            self._availability.switch_off(PART, reason)
+
+    async def watch(self, connection: PacedConnection) -> None:  # noqa: ARG002
+        if self.subscription is None:
+            return
+        async for event in self.subscription:
+            for listener in self.listeners:
+                try:
+                    listener(event)
+                except Exception:
+                    logger.exception("an event could not be used")
