@@ -63,6 +63,10 @@ class Availability:
     def is_off(self, part: str) -> bool:
         return bool(self._reasons.get(part))
 
+    def found(self, part: str) -> None:
+        """For what was asked otherwise than by `ask`, with success."""
+        self._reasons[part] = AVAILABLE
+
     def switch_off(self, part: str, reason: str) -> None:
         """For what is learnt otherwise than by a refusal."""
         if self._reasons.get(part) != reason:

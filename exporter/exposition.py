@@ -101,6 +101,9 @@ def render_header(family: Family, page_format: Format) -> str:
     name, kind = family.name, str(family.type)
     text = family.help.replace("\\", r"\\").replace("\n", r"\n")
     if page_format is Format.OPENMETRICS:
+        if family.type is MetricType.COUNTER and not name.endswith("_total"):
+            # Another exporter's name: there is no counter without the suffix.
+            kind = _OPENMETRICS_TYPES[MetricType.UNTYPED]
         name = name.removesuffix(_OPENMETRICS_SUFFIXES.get(family.type, ""))
         kind = _OPENMETRICS_TYPES.get(family.type, kind)
         text = text.replace('"', r"\"")

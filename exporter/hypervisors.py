@@ -106,7 +106,7 @@ class Hypervisors:
             page = await target.scraper.scrape(timeout_seconds)
         if self.on_page is not None:
             self.on_page(target, page)
-        return page
+        return target.shown(page)
 
     def hurry(self) -> None:
         """Lets running scrapes end soon."""

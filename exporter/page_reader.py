@@ -26,14 +26,19 @@ def read_family(page: Page, family: str) -> Iterator[Series]:
     """The series of a family on our own page, in their order."""
     # Not splitlines: a label may hold other line breaks than ours.
     for line in page.lines(family).decode().split("\n")[:-1]:
-        match = _LINE.fullmatch(line)
-        assert match is not None, line
-        labels = match["labels"] or ""
-        yield Series(
-            match["name"],
-            {one["name"]: _unescaped(one["value"]) for one in _LABEL.finditer(labels)},
-            match["value"],
-        )
+        yield read_line(line)
+
+
+def read_line(line: str) -> Series:
+    """One line of our own page, without its end."""
+    match = _LINE.fullmatch(line)
+    assert match is not None, line
+    labels = match["labels"] or ""
+    return Series(
+        match["name"],
+        {one["name"]: _unescaped(one["value"]) for one in _LABEL.finditer(labels)},
+        match["value"],
+    )
 
 
 def _unescaped(text: str) -> str:

@@ -99,7 +99,7 @@ class Probes:
                 await self._first_attempt(kept, deadline)
                 if self._is_ending:
                     deadline.bring_forward(Deadline.after(HURRY_SECONDS).at)
-                return await target.scraper.scrape(deadline.remaining())
+                return target.shown(await target.scraper.scrape(deadline.remaining()))
         finally:
             kept.last_used = self._clock()
 

@@ -9,10 +9,13 @@ from dataclasses import dataclass, replace
 from exporter.collectors.registry import NEED_INVENTORY, Parts, make_collectors, switches_of
 from exporter.config import ConnectionConfig, LibvirtConfig, ModuleConfig, TargetConfig
 from exporter.events import EventHub
-from exporter.exposition import Labels
+from exporter.exposition import Labels, Page
 from exporter.hypervisor import Hypervisor
 from exporter.inventory import Inventory
+from exporter.profiles.tables import NATIVE
+from exporter.profiles.translation import Translation
 from exporter.scrape import Scraper
+from exporter.siblings import Siblings
 from exporter.start_times import (
     EventStartTimes,
     NoStartTimes,
@@ -33,6 +36,11 @@ class Target:
     hypervisor: Hypervisor
     start_times: StartTimes
     scraper: Scraper
+    translation: Translation | None = None
+
+    def shown(self, page: Page) -> Page:
+        """A page of the scraper under the names that are configured."""
+        return page if self.translation is None else self.translation(page)
 
 
 def make_target(
@@ -58,16 +66,21 @@ def make_target(
         start_times = _from_events(start_times, events, hypervisor)
     needed = not NEED_INVENTORY.isdisjoint(switches_of(module.collectors))
     inventory = Inventory(hypervisor, module.metadata, events, is_needed=needed)
-    parts = Parts(hypervisor, module, start_times, events, inventory, labels)
+    siblings = Siblings(hypervisor)
+    parts = Parts(hypervisor, module, start_times, events, inventory, siblings, labels)
     collectors = make_collectors(parts)
+    clock = time.time if replayer is None else lambda: replayer.time
     scraper = Scraper(
         hypervisor,
         collectors,
         labels=labels,
         min_interval_seconds=module.collectors.min_interval_seconds,
-        clock=time.time if replayer is None else lambda: replayer.time,
+        clock=clock,
     )
-    return Target(hypervisor, start_times, scraper)
+    translation = None
+    if module.profile != (NATIVE,):
+        translation = Translation(module.profile, labels=labels, clock=clock)
+    return Target(hypervisor, start_times, scraper, translation)
 
 
 def _from_events(

@@ -10,15 +10,20 @@ from dataclasses import dataclass, fields, is_dataclass
 
 from exporter.collectors.block_jobs import BlockJobsCollector
 from exporter.collectors.collector import Collector
+from exporter.collectors.devices import DevicesCollector
 from exporter.collectors.domain_events import DomainEventsCollector
 from exporter.collectors.domain_info import DomainInfoCollector
 from exporter.collectors.domain_jobs import DomainJobsCollector
 from exporter.collectors.domain_stats import DomainStatsCollector
+from exporter.collectors.host import HostCollector
+from exporter.collectors.networks import DHCPLeasesCollector, NetworksCollector
+from exporter.collectors.storage import StoragePoolsCollector, StorageVolumesCollector
 from exporter.config import CollectorsConfig, ModuleConfig
 from exporter.events import EventHub
 from exporter.exposition import Labels
 from exporter.hypervisor import Hypervisor
 from exporter.inventory import Inventory
+from exporter.siblings import Siblings
 from exporter.start_times import StartTimes
 
 
@@ -35,7 +40,12 @@ class Parts:
     start_times: StartTimes
     events: EventHub
     inventory: Inventory
+    siblings: Siblings
     labels: Labels
+
+    @property
+    def slow_interval_seconds(self) -> float:
+        return self.module.collectors.slow_interval_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +99,43 @@ REGISTRY: tuple[Registration, ...] = (
             # There are more disks than domains.
             interval_seconds=2 * parts.module.collectors.jobs_interval_seconds,
         ),
+    ),
+    Registration("host", ("host.stats",), lambda parts: HostCollector(parts.hypervisor)),
+    Registration(
+        "host_devices",
+        ("host.devices",),
+        lambda parts: DevicesCollector(
+            parts.hypervisor, parts.siblings, interval_seconds=parts.slow_interval_seconds
+        ),
+    ),
+    Registration(
+        "storage_pools",
+        ("storage.pools",),
+        lambda parts: StoragePoolsCollector(
+            parts.hypervisor, parts.siblings, interval_seconds=parts.slow_interval_seconds
+        ),
+    ),
+    Registration(
+        "storage_volumes",
+        ("storage.volumes",),
+        lambda parts: StorageVolumesCollector(
+            parts.hypervisor,
+            parts.siblings,
+            interval_seconds=parts.slow_interval_seconds,
+            max_volumes=parts.module.collectors.storage.max_volumes,
+        ),
+    ),
+    Registration(
+        "networks",
+        ("network.networks",),
+        lambda parts: NetworksCollector(
+            parts.hypervisor, parts.siblings, interval_seconds=parts.slow_interval_seconds
+        ),
+    ),
+    Registration(
+        "dhcp_leases",
+        ("network.dhcp_leases",),
+        lambda parts: DHCPLeasesCollector(parts.siblings),
     ),
 )
 

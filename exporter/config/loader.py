@@ -19,6 +19,7 @@ from exporter.config.consistency import (
     consistency_problems,
 )
 from exporter.config.file import read_config_file
+from exporter.config.name_profiles import check_profile_labels, profile_warnings
 from exporter.config.problems import ConfigError, Problem, show_key
 from exporter.config.sections import Config
 from exporter.config.settings import (
@@ -75,7 +76,9 @@ def load(
         raise ConfigError.of(given.problems)
     config = structure_config(_complete(_nested(given.values)))
     check_metadata_labels(config)
-    return dataclasses.replace(config, warnings=tuple(_unknown_variables(environ)))
+    check_profile_labels(config)
+    warnings = (*_unknown_variables(environ), *profile_warnings(config))
+    return dataclasses.replace(config, warnings=warnings)
 
 
 def _read_file(path: Path, given: _Given) -> None:
@@ -138,6 +141,7 @@ def _complete(tree: dict[str, Any]) -> dict[str, Any]:
         "collectors": tree.get("collectors"),
         "metadata": tree.get("metadata"),
         "timeout": libvirt.get("timeout"),
+        "profile": tree.get("metrics", {}).get("profile"),
     }
     if "connections" in libvirt:
         libvirt["connections"] = [_merged(entry, one) for one in libvirt["connections"]]

@@ -27,8 +27,10 @@ from exporter.config.kinds import (
     integer,
 )
 from exporter.config.metadata import LABEL, NAMESPACE, PATH, PROFILES, SET_NAME
+from exporter.config.name_profiles import NAME_PROFILES
 from exporter.metrics.metadata_profiles import PROFILES as RULES_BY_PROFILE
 from exporter.metrics.metadata_profiles import MetadataRule
+from exporter.profiles.tables import NATIVE
 
 __all__ = [
     "DEFAULT_MODULE",
@@ -291,6 +293,14 @@ class MetricsConfig:
         tuple[tuple[str, str], ...],
         Doc(LABELS, "Constant label for every sample; may be repeated.", "--metrics.extra-label"),
     ] = ()
+    profile: Annotated[
+        tuple[str, ...],
+        Doc(
+            NAME_PROFILES,
+            "Names under which the metrics are shown: the exporter's own (native), or another "
+            "exporter's (tinkoff, inovex, kumina, vexxhost, uos); may be repeated.",
+        ),
+    ] = (NATIVE,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -404,6 +414,10 @@ class ModuleConfig:
         Mapping[str, str],
         Doc(LABEL_MAPPING, "Constant labels for every sample of a probe by this module."),
     ] = field(default_factory=lambda: MappingProxyType({}))
+    profile: Annotated[
+        tuple[str, ...],
+        Doc(NAME_PROFILES, "Names under which the metrics are shown, as `metrics.profile`."),
+    ] = (NATIVE,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -462,7 +476,11 @@ class Config:
     def top_level(self) -> ModuleConfig:
         """How the hypervisors of the metrics page are scraped, in the shape of a module."""
         return ModuleConfig(
-            DEFAULT_MODULE, self.collectors, self.metadata, self.libvirt.timeout_seconds
+            DEFAULT_MODULE,
+            self.collectors,
+            self.metadata,
+            self.libvirt.timeout_seconds,
+            profile=self.metrics.profile,
         )
 
 

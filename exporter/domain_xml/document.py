@@ -103,7 +103,7 @@ class _TreeBuilder:
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._character_data
         parser.StartDoctypeDeclHandler = self._refuse_doctype
-        pass
+        parser.StartNamespaceDeclHandler = self._check_namespace
         is_final = True
         try:
             parser.Parse(content, is_final)

@@ -7,11 +7,14 @@ from exporter.metrics import (
     disk,
     domain,
     events,
+    host,
     hypervisor_specific,
     identity,
     jobs,
     network,
+    networks,
     own,
+    storage,
 )
 from exporter.metrics.instances import DOMAIN_LABELS, INSTANCE_LABELS, INSTANCES
 from exporter.metrics.not_metrics import NOT_METRICS
@@ -41,9 +44,13 @@ FAMILY_GROUPS: tuple[FamilyGroup, ...] = (
     FamilyGroup("domain.events", events.FAMILIES),
     FamilyGroup("domain.jobs", jobs.FAMILIES),
     FamilyGroup("domain.block_jobs", jobs.BLOCK_FAMILIES),
+    FamilyGroup("host.stats", host.FAMILIES),
+    FamilyGroup("host.devices", host.DEVICE_FAMILIES),
+    FamilyGroup("storage.pools", storage.POOL_FAMILIES),
+    FamilyGroup("storage.volumes", storage.VOLUME_FAMILIES, opt_in=True),
+    FamilyGroup("network.networks", networks.FAMILIES),
+    FamilyGroup("network.dhcp_leases", networks.LEASE_FAMILIES),
     FamilyGroup("", own.FAMILIES),
 )
 
-FAMILIES: tuple[Family, ...] = tuple(
-    family for group in FAMILY_GROUPS for family in group.families
-)
+FAMILIES: tuple[Family, ...] = tuple(family for group in FAMILY_GROUPS for family in group.families)

@@ -211,8 +211,6 @@ CLOUDSTACK_INFO = Family(
         "template_name",
         "owner_domain",
         "account_name",
-        "project_name",
-        "zone_name",
         "host_tags",
     ),
 )

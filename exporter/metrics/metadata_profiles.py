@@ -16,10 +16,7 @@ NOVA_NAMESPACES = (
 OVIRT_NAMESPACE = "http://ovirt.org/vm/1.0"
 OPENNEBULA_NAMESPACE = "http://opennebula.org/xmlns/libvirt/1.0"
 LIBOSINFO_NAMESPACE = "http://libosinfo.org/xmlns/libvirt/domain/1.0"
-CLOUDSTACK_NAMESPACES = (
-    "https://cloudstack.apache.org/instance",
-    "http://cloudstack.apache.org/instance",
-)
+CLOUDSTACK_NAMESPACE = "https://cloudstack.apache.org/instance"
 
 OPENSTACK = "openstack"
 OPENSTACK_ROOT = "openstack_root"
@@ -79,28 +76,16 @@ _OVIRT = _rules(
     ),
 )
 
-# Elements of the same meaning under the names that different versions give them.
+# One tag stands alone, several stand within an element of their own.
 _CLOUDSTACK = _rules(
     "cloudstack",
-    CLOUDSTACK_NAMESPACES,
+    (CLOUDSTACK_NAMESPACE,),
     (
-        ("instance_name", "instance/name"),
         ("instance_name", "instance/displayname"),
-        ("instance_name", "instance/displayName"),
         ("service_offering", "instance/serviceoffering"),
-        ("service_offering", "instance/serviceofferingname"),
-        ("service_offering", "instance/serviceOffering/name"),
-        ("template_name", "instance/template"),
         ("template_name", "instance/templatename"),
         ("owner_domain", "instance/domain"),
-        ("owner_domain", "instance/domainname"),
-        ("owner_domain", "instance/owner/domain"),
         ("account_name", "instance/account"),
-        ("account_name", "instance/accountname"),
-        ("account_name", "instance/owner/account"),
-        ("project_name", "instance/project"),
-        ("project_name", "instance/owner/project"),
-        ("zone_name", "instance/zone"),
         ("host_tags", "instance/hosttag"),
         ("host_tags", "instance/hosttags/hosttag"),
     ),

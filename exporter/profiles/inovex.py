@@ -261,7 +261,12 @@ _MEMORY: tuple[tuple[str, MetricType, str, str], ...] = (
         "last_update_timestamp_seconds",
         "Unix time at which the guest last reported its memory statistics.",
     ),
-    ("disk_caches_bytes", GAUGE, "disk_caches_bytes", "Memory that the guest uses for disk caches."),
+    (
+        "disk_caches_bytes",
+        GAUGE,
+        "disk_caches_bytes",
+        "Memory that the guest uses for disk caches.",
+    ),
     ("hugetlb_pgalloc_total", GAUGE, "hugetlb_pgalloc_total", "Huge pages that were allocated."),
     ("hugetlb_pgfail_total", GAUGE, "hugetlb_pgfail_total", "Huge pages that were not to be had."),
 )

@@ -95,7 +95,9 @@ def up_row() -> Row:
 
 def domain_rows(labels: Labels, only: Selection = ()) -> tuple[Row, ...]:
     return tuple(
-        Row(f"libvirt_domain_info_{name}", kind, text, f"libvirt_domain_{source}", labels, only=only)
+        Row(
+            f"libvirt_domain_info_{name}", kind, text, f"libvirt_domain_{source}", labels, only=only
+        )
         for name, kind, source, text in _DOMAIN
     )
 
@@ -131,7 +133,14 @@ def interface_rows(labels: Labels, only: Selection) -> tuple[Row, ...]:
 
 def vcpu_rows(labels: Labels, only: Selection) -> tuple[Row, ...]:
     return tuple(
-        Row(f"libvirt_domain_vcpu_{name}", kind, text, f"libvirt_domain_vcpu_{name}", labels, only=only)
+        Row(
+            f"libvirt_domain_vcpu_{name}",
+            kind,
+            text,
+            f"libvirt_domain_vcpu_{name}",
+            labels,
+            only=only,
+        )
         for name, kind, text in _VCPU
     )
 

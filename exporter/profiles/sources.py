@@ -19,7 +19,6 @@ from exporter.profiles.rows import (
 
 __all__ = [
     "ACTIVE",
-    "ACTIVE_POOL",
     "BRIDGE",
     "DISK_FILE",
     "DISK_NAME",
@@ -47,7 +46,6 @@ TO_MILLISECONDS = Scale(multiplier=10**3)
 TO_KIBIBYTES = Scale(divisor=1024)
 
 _SHUTOFF = "5"
-_POOL_RUNNING = "2"
 
 _STATES = Lookup("libvirt_domain_state", ("uuid",))
 _OPENSTACK = Lookup("libvirt_domain_openstack_info", ("uuid",))
@@ -55,16 +53,12 @@ _ROOT = Lookup("libvirt_domain_openstack_root_info", ("uuid",))
 _DISKS = Lookup("libvirt_domain_disk_info", ("uuid", "disk"))
 _INTERFACES = Lookup("libvirt_domain_interface_info", ("uuid", "interface"))
 _NETWORKS = Lookup("libvirt_network_info", ("network",))
-_POOL_STATES = Lookup("libvirt_storage_pool_state", ("uuid",))
 _SUCCESS = Lookup("libvirt_exporter_collector_success", ("collector",))
 
 STATE_CODE = Found(_STATES, VALUE)
 
 ACTIVE = Only(STATE_CODE, frozenset({_SHUTOFF}), but=True)
 """Domains that have a process: libvirt has figures of the others too, but most exporters ask for none."""
-
-ACTIVE_POOL = Only(Found(_POOL_STATES, VALUE), frozenset({_POOL_RUNNING}))
-
 
 def openstack(label: str) -> Text:
     """A label of the OpenStack instance that the domain is, empty where it is none."""
@@ -129,7 +123,5 @@ HAS_DEVICE = Only(Own("interface"), _EMPTY, but=True)
 
 HAS_NETWORK = Only(BRIDGE, _EMPTY, but=True)
 
-JOBS_ARE_KNOWN = Only(
-    Found(_SUCCESS, VALUE, by=(Constant("domain_jobs"),)), frozenset({"1"})
-)
+JOBS_ARE_KNOWN = Only(Found(_SUCCESS, VALUE, by=(Constant("domain_jobs"),)), frozenset({"1"}))
 """Whether domains without a job can be told from those that nobody looked at."""

@@ -15,12 +15,10 @@ from exporter.profiles.lineage import (
 from exporter.profiles.rows import Constant, Need, Own, Profile, Row, Written
 from exporter.profiles.sources import (
     ACTIVE,
-    ACTIVE_POOL,
     BRIDGE,
     DISK_NAME,
     HAS_NETWORK,
     IS_DISK,
-    disk,
     openstack,
     root,
 )
@@ -53,7 +51,6 @@ _LIBVIRT_ROWS = (
             text,
             f"libvirt_storage_pool_{name}_bytes",
             (("pool", Own("pool")),),
-            only=(ACTIVE_POOL,),
         )
         for name, text in (
             ("capacity", "Size of the storage pool."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from exporter.metrics.rows import COUNTER, GAUGE, UNIT, MetricType, Scale
 from exporter.profiles.lineage import Labels
 from exporter.profiles.rows import (
+    VALUE,
     Cases,
     Constant,
     Found,
@@ -336,9 +337,7 @@ _STORAGE_AND_NETWORK_ROWS = (
             ("type", Own("type")),
             (
                 "state",
-                Cases(
-                    Found(_POOL_STATE, "="), {"0": Constant("inactive")}, Constant("active")
-                ),
+                Cases(Found(_POOL_STATE, VALUE), {"0": Constant("inactive")}, Constant("active")),
             ),
         ),
     ),

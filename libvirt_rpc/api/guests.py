@@ -1,7 +1,8 @@
 """Questions that a guest's agent answers. A read-only connection is refused all of them (OperationDenied).
 
-Without an agent they raise AgentUnresponsive at once; one that hangs can keep them waiting for ever, so
-give each a deadline of its own. A domain that does not run raises OperationInvalid.
+A domain without a channel for an agent refuses (ARGUMENT_UNSUPPORTED), one whose agent is not there raises
+AgentUnresponsive at once, and one that does not run OperationInvalid. An agent that hangs can keep a call
+waiting for ever: give each a deadline of its own.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ class NetworkCalls(Caller):
     async def network_list_all_ports(
         self, network: t.Network, *, deadline: Deadline | None = None
     ) -> tuple[t.NetworkPort, ...]:
-        """What is plugged into the network."""
+        """What is plugged into an active network; an inactive one refuses (OperationInvalid)."""
         args = t.NetworkListAllPortsArgs(network, 1, 0)
         return (await self._call(p.NETWORK_LIST_ALL_PORTS, args, deadline)).ports
 

@@ -156,7 +156,10 @@ class DomainGraphicsEvent(Struct):
 
 @dataclass(frozen=True, slots=True)
 class DomainIOErrorReasonEvent(Struct):
-    """remote_domain_event_io_error_reason_msg: `reason` is `enospc` or empty."""
+    """remote_domain_event_io_error_reason_msg: `reason` is `enospc`, `message` or empty.
+
+    Daemons that say `message` (12.8.0) keep the error's text for virDomainGetMessages.
+    """
 
     domain: t.Domain
     src_path: Text

@@ -97,7 +97,9 @@ def test_the_wheel_runs_the_demo_in_an_empty_environment(
 
 def test_the_wheel_has_every_module_and_nothing_else(packages: Packages) -> None:
     with zipfile.ZipFile(packages.wheel) as archive:
-        held = {name for name in archive.namelist() if name.startswith(("exporter/", "libvirt_rpc/"))}
+        held = {
+            name for name in archive.namelist() if name.startswith(("exporter/", "libvirt_rpc/"))
+        }
     here = {
         str(path.relative_to(REPOSITORY))
         for package in ("exporter", "libvirt_rpc")
@@ -118,13 +120,16 @@ def test_the_zipapp_runs_the_demo_with_nothing_but_python(
     assert said.stdout == f"libvirt-exporter, version {__version__}\n"
     page = demo_page(run, os.environ)
     assert domains_of(page) > 0
-    assert "yaml" not in subprocess.run(
-        [*chroot, "/usr/bin/python3", "-c", "help('modules')"],
-        check=True,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-    ).stdout
+    assert (
+        "yaml"
+        not in subprocess.run(
+            [*chroot, "/usr/bin/python3", "-c", "help('modules')"],
+            check=True,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+        ).stdout
+    )
 
 
 def test_the_zipapp_reads_a_configuration_file(packages: Packages, tmp_path: Path) -> None:
@@ -182,7 +187,9 @@ def test_the_debian_package_checks_serves_the_demo_and_leaves_nothing_when_purge
     assert domains_of(demo_page(run, os.environ)) > 0
 
     assert debian.run("dpkg", "--verify", "libvirt-exporter").stdout == ""
-    listed = debian.run("systemctl", "is-enabled", "libvirt-exporter.service", "libvirt-exporter.socket")
+    listed = debian.run(
+        "systemctl", "is-enabled", "libvirt-exporter.service", "libvirt-exporter.socket"
+    )
     assert listed.stdout.split() == ["enabled", "disabled"]
 
     purged = debian.run("apt-get", "purge", "--quiet", "--yes", "libvirt-exporter")
@@ -194,5 +201,7 @@ def test_the_debian_package_checks_serves_the_demo_and_leaves_nothing_when_purge
 
 def files_of(debian: CleanDebian) -> set[str]:
     """Every path of the system, but those of logs and of apt's own books."""
-    found = debian.run("find", "/", "-xdev", "-not", "-path", "/var/log/*", "-not", "-path", "/proc/*")
+    found = debian.run(
+        "find", "/", "-xdev", "-not", "-path", "/var/log/*", "-not", "-path", "/proc/*"
+    )
     return set(found.stdout.splitlines())

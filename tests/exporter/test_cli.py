@@ -124,6 +124,55 @@ def test_a_wrong_uri_does_not_show_its_password(capsys: pytest.CaptureFixture[st
     assert "hunter2" not in capsys.readouterr().err
 
 
+# --config.check
+
+
+@pytest.mark.parametrize("arguments", [["--config.check"], ["serve", "--config.check"]])
+def test_a_configuration_is_checked_and_nothing_is_opened(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "log"
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        "libvirt:\n  uri: qemu+unix:///system?socket=/nonexistent/sock\n"
+        f"web:\n  listen_address: 192.0.2.1:1\nlogging:\n  file: {log}\n"
+    )
+    assert run(f"--config.file={file}", *arguments) == 0
+    assert capsys.readouterr().out == "ok: the configuration can be used\n"
+    assert not log.exists()
+
+
+@pytest.mark.parametrize("arguments", [["--config.check"], ["serve", "--config.check"]])
+def test_a_check_of_the_configuration_says_every_mistake(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("libvirt:\n  timeuot: 3s\nweb:\n  listen_address: nowhere\n")
+    assert run(f"--config.file={file}", "--log.level=loud", *arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert f"{file}:2: libvirt.timeuot: unknown key" in captured.err
+    assert f"{file}:4: web.listen_address: expected an address" in captured.err
+    assert "--log.level: logging.level: expected one of" in captured.err
+
+
+def test_a_check_of_the_configuration_takes_the_web_file_in_and_tells_warnings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web = tmp_path / "web.yml"
+    web.write_text("basic_auth_users: {alice: no-hash}\n")
+    assert run("--config.check", f"--web.config.file={web}") == 2
+    assert "web.yml" in capsys.readouterr().err
+    web.write_text("{}\n")
+    monkeypatch.setenv("LIBVIRT_EXPORTER_LOGGING_LEVLE", "info")
+    assert run("--config.check", f"--web.config.file={web}") == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "warning: the environment variable LIBVIRT_EXPORTER_LOGGING_LEVLE is no setting, "
+        "did you mean LIBVIRT_EXPORTER_LOGGING_LEVEL?",
+        "ok: the configuration can be used",
+    ]
+
+
 # What needs no daemon.
 
 

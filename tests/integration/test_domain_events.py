@@ -269,7 +269,7 @@ async def test_a_domain_s_memory_fails(domain: PrivateLibvirtd) -> None:
     async with watching(domain) as watched:
         await watched.virsh("start", SPEC.name)
         # An uncorrected error that has to be acted on, in a processor whose BIOS expects none.
-        error = "mce -b 0 9 0xbd800000000000c0 0xd 0x1000 0x8c"
+        error = "mce 0 9 0xbd800000000000c0 0x5 0x1000 0x8c"
         await watched.virsh("qemu-monitor-command", SPEC.name, "--hmp", error)
         [failed] = await watched.until(e.DomainMemoryFailureEvent)
         assert (failed.recipient.label, failed.action.label) == ("guest", "reset")
@@ -317,7 +317,7 @@ async def test_a_disk_fails(domain: PrivateLibvirtd) -> None:
         assert failed.src_path == str(IMAGES / image.name)
         assert failed.device_alias == "ua-disk"
         assert failed.action is enums.DomainEventIOErrorAction.PAUSE
-        assert failed.reason == ""
+        assert failed.reason in ("", "message")  # 9.0.0, 12.8.0
         [again] = await watched.until(e.DomainIOErrorEvent)
         assert (again.src_path, again.device_alias) == (failed.src_path, failed.device_alias)
         paused = (DomainEventType.SUSPENDED, enums.DomainEventSuspendedDetailType.IOERROR)
@@ -354,7 +354,7 @@ async def test_a_domain_is_saved_and_restored(domain: PrivateLibvirtd) -> None:
         figures = {one.field: one.value for one in job.params}
         assert figures["operation"] == enums.DomainJobOperation.SAVE
         assert int(figures["memory_total"]) > SPEC.memory_mib * 2**20
-        iterations = await watched.until(e.DomainMigrationIterationEvent, 2)
+        iterations = await watched.until(e.DomainMigrationIterationEvent)
         assert iterations[-1].iteration >= 1
         stopped = (DomainEventType.STOPPED, enums.DomainEventStoppedDetailType.SAVED)
         restored = (DomainEventType.STARTED, enums.DomainEventStartedDetailType.RESTORED)

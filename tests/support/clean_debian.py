@@ -33,7 +33,7 @@ After=multi-user.target
 [Service]
 Type=oneshot
 ExecStart=/usr/bin/python3 /probe.py
-ExecStopPost=/bin/systemctl --no-block poweroff
+ExecStopPost=/bin/sh -c 'systemctl --no-block poweroff 2>/dev/null'
 StandardOutput=append:/probe.log
 StandardError=append:/probe.log
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
+import time
 from typing import Any
 
 import pytest
@@ -180,11 +182,15 @@ def test_the_root_disk_of_an_instance_is_known_where_nova_says_it() -> None:
     assert "openstack_root" not in labels_of("nova-1.0", "nova")
 
 
-def test_the_time_of_novas_metadata_is_in_utc() -> None:
+def test_the_time_of_novas_metadata_is_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
     assert read("nova-1.1").openstack_creation_seconds == 1_715_678_813
     assert read("nova-1.0").openstack_creation_seconds == 1_493_445_669
     assert read("nova-1.1", PROFILES["ovirt"]).openstack_creation_seconds is None
     assert read("ovirt").openstack_creation_seconds is None
+    monkeypatch.undo()
+    time.tzset()
 
 
 @pytest.mark.parametrize("text", ["", "soon", "2024-13-01 00:00:00", "2024-05-14T09:26:53Z"])
@@ -216,11 +222,20 @@ def test_the_metadata_of_cloudstack_are_known() -> None:
             "template_name": "debian-12",
             "owner_domain": "ROOT",
             "account_name": "shop",
-            "project_name": "",
-            "zone_name": "",
             "host_tags": "gpu,ssd",
         }
     }
+
+
+def test_a_single_host_tag_of_cloudstack_stands_alone() -> None:
+    text = re.sub(
+        "<cs:hosttags>.*</cs:hosttags>",
+        "<cs:hosttag>ssd</cs:hosttag>",
+        document("cloudstack"),
+        flags=re.DOTALL,
+    )
+    (found,) = parse_domain(text, PROFILES["cloudstack"], longest_label=256).label_sets
+    assert dict(found.labels)["host_tags"] == "ssd"
 
 
 def test_the_metadata_of_opennebula_are_known() -> None:

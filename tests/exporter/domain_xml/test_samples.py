@@ -108,6 +108,10 @@ def test_the_period_is_0_where_a_balloon_collects_nothing() -> None:
     assert lines_of("balloon_stats_period_seconds", read("nova-1.0")) == ['hypervisor="QEMU"} 0']
 
 
+def test_a_domain_without_a_balloon_has_no_period() -> None:
+    assert lines_of("balloon_stats_period_seconds", parse("")) == []
+
+
 def test_a_domain_that_says_nothing_of_its_processor_has_no_such_series() -> None:
     assert lines_of("cpu_info", parse("")) == []
     assert lines_of("cpu_info", parse("<cpu mode='host-passthrough'/>")) == [

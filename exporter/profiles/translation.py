@@ -1,0 +1,296 @@
+"""A page of ours to one that has other exporters' families: the interpreter of the profiles' rows.
+
+Of each of our series a row makes one line, whose text before the value is kept: it stays as long as what
+it is looked up in does. A page whose values alone changed costs a look at each line.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from decimal import Context, Decimal
+
+from exporter import metrics
+from exporter.exposition import Labels, Page, render_labels, render_value
+from exporter.metrics.rows import UNIT, Family, Scale
+from exporter.page_reader import read_line
+from exporter.profiles.rows import (
+    Age,
+    Lookup,
+    Only,
+    Row,
+    Scaled,
+    UsedPercent,
+    Written,
+    lookups_of,
+)
+from exporter.profiles.tables import NATIVE, PROFILES, means_the_same
+from exporter.profiles.texts import Line, Source, Table
+
+__all__ = ["Translation"]
+
+_EXACT = Context(prec=64)
+"""A 64-bit number of nanoseconds, and some more."""
+
+_KEPT_PREFIXES = ("libvirt_exporter_", "libvirt_connection_")
+"""The exporter's word about itself, which is there under every profile."""
+
+_OURS = "libvirt_"
+
+
+class Translation:
+    """Makes the pages of one hypervisor; `labels` are those that all its samples carry."""
+
+    def __init__(
+        self,
+        profiles: Sequence[str],
+        *,
+        labels: Labels = (),
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._has_native = NATIVE in profiles
+        self._clock = clock
+        self._tables: dict[Lookup, Table] = {}
+        rows = [row for name in profiles if name in PROFILES for row in PROFILES[name].rows]
+        native = _native_names() if self._has_native else frozenset()
+        self._rows = _united([row for row in rows if row.name not in native], labels)
+        self._beside_ours = _beside_ours([row for row in rows if row.name in native])
+        translated: list[_TranslatedRow | _WidenedFamily] = [*self._rows]
+        translated += self._beside_ours.values()
+        for one in translated:
+            self._tables |= {lookup: Table(lookup) for lookup in one.lookups}
+
+    def __call__(self, page: Page) -> Page:
+        """The page under the profiles' names; `page` itself stays as it is."""
+        for lookup, table in self._tables.items():
+            table.read(page.lines(lookup.family))
+        source = Source(page, self._tables, self._clock())
+        made = Page()
+        for family in page.families:
+            beside = self._beside_ours.get(family.name)
+            if beside is not None:
+                made.add_lines(family, beside.lines(source))
+            elif self._has_native or not _is_ours(family.name):
+                made.add_lines(family, page.lines(family.name))
+        for row in self._rows:
+            made.add_lines(row.family, row.lines(source))
+        return made
+
+
+def _native_names() -> frozenset[str]:
+    stats = (row.metric for group in metrics.GROUPS for row in group.rows)
+    return frozenset((*stats, *(family.name for family in metrics.FAMILIES)))
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a family is one that the native profile alone shows; a plugin's is not."""
+    return name.startswith(_OURS) and not name.startswith(_KEPT_PREFIXES)
+
+
+def _united(rows: Sequence[Row], labels: Labels) -> list[_TranslatedRow]:
+    """Rows that mean the same are one, which has whatever one of them has."""
+    united: list[tuple[Row, list[tuple[Only, ...]]]] = []
+    for row in rows:
+        for known, selections in united:
+            if means_the_same(row, known):
+                selections.append(row.only)
+                break
+        else:
+            united.append((row, [row.only]))
+    return [_TranslatedRow(row, selections, labels) for row, selections in united]
+
+
+def _beside_ours(rows: Sequence[Row]) -> dict[str, _WidenedFamily]:
+    """Families that have our name and are made of ours, series by series."""
+    by_name: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.source == row.name and not row.is_sum:
+            by_name.setdefault(row.name, []).append(row)
+    return {name: _WidenedFamily(name, rows) for name, rows in by_name.items()}
+
+
+class _Kept:
+    """What a row made of the text before the value, for as long as its lookups stay as they are."""
+
+    def __init__(self, lookups: Sequence[Lookup]) -> None:
+        self.lookups = lookups
+        self._versions: tuple[int, ...] = ()
+        self._made: dict[bytes, bytes | None] = {}
+
+    def of(self, source: Source, lines: Sequence[Line]) -> dict[bytes, bytes | None]:
+        versions = tuple(source.tables[lookup].version for lookup in self.lookups)
+        # Whatever is gone from the page stays here for a while, but not for ever.
+        if versions != self._versions or len(self._made) > 2 * len(lines):
+            self._versions = versions
+            self._made = {}
+        return self._made
+
+
+class _TranslatedRow:
+    """A row, or several that mean the same; `selections` are what each of them has."""
+
+    def __init__(self, row: Row, selections: Sequence[tuple[Only, ...]], labels: Labels) -> None:
+        self.family = Family(row.name, row.type, row.help, row.label_names)
+        self._row = row
+        self._selections = selections
+        self._constants = tuple(one for one in labels if one[0] not in row.label_names)
+        self.lookups = _lookups([replace(row, only=only) for only in selections])
+        self._kept = _Kept(self.lookups)
+        self._finish = _finish(row)
+
+    def lines(self, source: Source) -> bytes:
+        lines = source.lines(self._row.source)
+        if not lines:
+            return b""
+        made = self._kept.of(source, lines)
+        values = []
+        for prefix, blank, value in lines:
+            try:
+                begin = made[prefix]
+            except KeyError:
+                begin = made[prefix] = self._begin(b"".join((prefix, blank, value)), source)
+            if begin is not None:
+                values.append((begin, value))
+        return self._finish(values, source)
+
+    def _begin(self, line: bytes, source: Source) -> bytes | None:
+        series = read_line(line.decode())
+        if not any(all(source.has(one, series) for one in only) for only in self._selections):
+            return None
+        labels = [(name, source.text(text, series)) for name, text in self._row.labels]
+        known = [(name, text) for name, text in labels if text is not None]
+        if len(known) < len(labels):
+            return None
+        begin = f"{self._row.name}{render_labels((*known, *self._constants))} "
+        match self._row.value:
+            case Written(text, scale):
+                number = source.text(text, series)
+                if not number:
+                    return None
+                return f"{begin}{_scaled(number, scale)}\n".encode()
+            case UsedPercent():
+                return f"{series.labels['uuid']} {begin}".encode()
+            case Scaled() | Age():
+                return begin.encode()
+
+
+_Values = list[tuple[bytes, bytes]]
+
+
+def _finish(row: Row) -> Callable[[_Values, Source], bytes]:
+    """What puts the values behind what `_begin` made."""
+    if row.is_sum:
+        return _summed(row.value.scale if isinstance(row.value, Scaled) else UNIT)
+    match row.value:
+        case Scaled(scale):
+            return _as_they_are if scale == UNIT else _each_scaled(scale)
+        case Written():
+            return lambda values, _: b"".join([begin for begin, _ in values])
+        case Age():
+            return _ages
+        case UsedPercent(unused):
+            return _percentages(unused)
+
+
+def _as_they_are(values: _Values, _: Source) -> bytes:
+    return b"".join([b"%b%b\n" % value for value in values])
+
+
+def _each_scaled(scale: Scale) -> Callable[[_Values, Source], bytes]:
+    def scaled(values: _Values, _: Source) -> bytes:
+        return b"".join(
+            [
+                b"%b%b\n" % (begin, _scaled(value.decode(), scale).encode())
+                for begin, value in values
+            ]
+        )
+
+    return scaled
+
+
+def _summed(scale: Scale) -> Callable[[_Values, Source], bytes]:
+    def summed(values: _Values, _: Source) -> bytes:
+        sums: dict[bytes, Decimal] = {}
+        for begin, value in values:
+            sums[begin] = _EXACT.add(sums.get(begin, Decimal(0)), Decimal(value.decode()))
+        return b"".join(
+            [
+                b"%b%b\n" % (begin, _scaled(str(total), scale).encode())
+                for begin, total in sums.items()
+            ]
+        )
+
+    return summed
+
+
+def _ages(values: _Values, source: Source) -> bytes:
+    return b"".join(
+        [
+            b"%b%b\n"
+            % (begin, render_value(max(0.0, round(source.now - float(value), 3))).encode())
+            for begin, value in values
+        ]
+    )
+
+
+def _percentages(unused: str) -> Callable[[_Values, Source], bytes]:
+    def percentages(values: _Values, source: Source) -> bytes:
+        rest = source.values(unused, "uuid") if values else {}
+        return b"".join([line for value in values for line in _percentage(*value, rest)])
+
+    return percentages
+
+
+def _percentage(begin: bytes, value: bytes, rest: Mapping[str, str]) -> Iterator[bytes]:
+    uuid, _, begin = begin.partition(b" ")
+    whole, unused = float(value), rest.get(uuid.decode())
+    if unused is not None and whole > 0:
+        used = (whole - float(unused)) / (whole / 100)
+        yield b"%b%b\n" % (begin, render_value(used).encode())
+
+
+def _scaled(number: str, scale: Scale) -> str:
+    """A number in another unit, with all its digits. What is no finite number stays as it is."""
+    if scale == UNIT and "E" not in number and "e" not in number:
+        return number
+    value = Decimal(number)
+    if not value.is_finite():
+        return number
+    value = _EXACT.divide(_EXACT.multiply(value, Decimal(scale.multiplier)), Decimal(scale.divisor))
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+class _WidenedFamily:
+    """A family of ours whose series get the labels that other exporters give them, beside ours."""
+
+    def __init__(self, name: str, rows: Sequence[Row]) -> None:
+        self._name = name
+        self._rows = rows
+        self.lookups = _lookups(rows)
+        self._kept = _Kept(self.lookups)
+
+    def lines(self, source: Source) -> bytes:
+        lines = source.lines(self._name)
+        made = self._kept.of(source, lines)
+        parts = []
+        for prefix, blank, value in lines:
+            begin = made.get(prefix)
+            if begin is None:
+                begin = made[prefix] = self._begin(b"".join((prefix, blank, value)), source)
+            parts.append(b"%b%b\n" % (begin, value))
+        return b"".join(parts)
+
+    def _begin(self, line: bytes, source: Source) -> bytes:
+        series = read_line(line.decode())
+        labels = dict(series.labels)
+        for row in self._rows:
+            if all(source.has(one, series) for one in row.only):
+                for name, text in row.labels:
+                    labels.setdefault(name, source.text(text, series) or "")
+        return f"{series.name}{render_labels(labels.items())} ".encode()
+
+
+def _lookups(rows: Sequence[Row]) -> tuple[Lookup, ...]:
+    return tuple(dict.fromkeys(lookup for row in rows for lookup in lookups_of(row)))
