@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import logging
 import os
+import time
 from collections.abc import AsyncIterator, Callable
 
 from exporter.config import Config, ConfigError
 from exporter.exposition import Format, Page
 from exporter.hypervisor import Hypervisor
 from exporter.hypervisors import Hypervisors
+from exporter.landing import PageHistory, Snapshot, take_snapshot
 from exporter.logs import configure
 from exporter.probe import Probes
 from exporter.reload import Reloader, with_fixed_parts
@@ -47,6 +49,8 @@ class Application:
         self.own = SelfMetrics(config.metrics.extra_labels)
         self.hypervisors = Hypervisors(config, replayer=replayer, tap=tap, observe=self.own.observe)
         self.targets = self.hypervisors.targets
+        self.history = PageHistory(time.time if replayer is None else lambda: replayer.time)
+        self.hypervisors.on_page = self.history.note
         self.probes = Probes(config, observe=self.own.observe)
         self.reloader = Reloader(load or (lambda: config), self._apply)
 
@@ -85,6 +89,20 @@ class Application:
             whole.add(self.reloader.samples(self.own.labels))
         return whole
 
+    async def snapshot(self) -> Snapshot:
+        """What the landing page shows; scrapes only what nobody has scraped for a while."""
+        await self.history.refresh(self.targets, self.hypervisors.scrape)
+        # Reading pages of thousands of domains takes its time.
+        return await asyncio.to_thread(
+            take_snapshot,
+            self.config,
+            self.targets,
+            self.probes.kept,
+            self.history,
+            now=time.time(),
+            has_reloaded=self.reloader.has_succeeded,
+        )
+
     def hurry(self) -> None:
         """Lets running scrapes end soon: the exporter shall end."""
         self.hypervisors.hurry()
@@ -105,6 +123,7 @@ class Application:
         self.config = config
         self.own.labels = config.metrics.extra_labels
         self.targets = self.hypervisors.targets
+        self.history.forget_others(self.targets)
         self.probes.adopt(config)
         logger.info("configuration reloaded", extra={"kept": kept, "new": made, "ended": ended})
 

@@ -1,21 +1,28 @@
-"""`check`: connects step by step and says what works, what does not, and what to do about it."""
+"""`check`: connects step by step and says what works, what does not, and what to do about it.
+
+Then every collector that is on, plugins too, runs once as in a scrape: `ok`, `off` with the reason where
+libvirt does not offer what it needs, `FAIL` where something is wrong.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from exporter.bulk_stats import BulkStats
-from exporter.config import CollectorsConfig, Config, ConfigError, LibvirtConfig, show
-from exporter.hypervisor import credentials_of, identify, render_version
+from exporter.collectors.registry import STATISTICS, collector_names, switches_of
+from exporter.config import Config, ConfigError, LibvirtConfig, ModuleConfig, show
+from exporter.exposition import Labels
+from exporter.hypervisor import Hypervisor, render_version
 from exporter.metrics import GROUPS
 from exporter.metrics.rows import Group, LatencyHistogram, Row
-from exporter.collectors.registry import switches_of
-from exporter.target import for_endpoint
+from exporter.plugins import PLUGIN_REASONS, installed_plugins
+from exporter.target import Target, for_endpoint, make_target
 from libvirt_rpc import libvirt_conf
-from libvirt_rpc.connection import Connection, connect
+from libvirt_rpc.connection import Connection
 from libvirt_rpc.deadline import Deadline
 from libvirt_rpc.enums import ConnectGetAllDomainStatsFlags, DomainStatsTypes
 from libvirt_rpc.errors import (
@@ -23,8 +30,8 @@ from libvirt_rpc.errors import (
     ConnectFailed,
     InvalidURI,
     LibvirtRPCError,
+    NoSupport,
     RemoteError,
-    SessionClosed,
 )
 from libvirt_rpc.protocol.types import Domain
 from libvirt_rpc.uri import parse_uri, resolve_uri
@@ -33,6 +40,17 @@ Say = Callable[[str], None]
 
 _STEPS = ("socket", "authentication", "open")
 _NOBODY = Domain("", uuid.UUID(int=0), -1)
+
+QUIET_SECONDS = 0.2
+"""What goes on in the background has ended when no call was made for so long."""
+LONGEST_BACKGROUND_SECONDS = 5.0
+
+WHAT_TO_DO = {
+    "unsupported": "this driver of libvirt does not offer it; nothing can be done, and it costs nothing",
+    "denied": "the connection may not ask for it: allow it to (docs/security.md), or switch it off",
+    "too_old": "this libvirt is too old for it; a newer one has it",
+}
+"""By the reason that the page gives too."""
 
 
 async def check(config: Config, say: Say, *, target: str | None = None) -> int:
@@ -44,30 +62,32 @@ async def check(config: Config, say: Say, *, target: str | None = None) -> int:
         checks = [_of_target(config, target)]
     elif config.libvirt.connections:
         checks = [
-            (one.name, for_endpoint(config.libvirt, one), config.collectors)
+            (one.name, for_endpoint(config.libvirt, one), config.top_level)
             for one in config.libvirt.connections
         ]
     else:
-        checks = [("", config.libvirt, config.collectors)]
+        checks = [("", config.libvirt, config.top_level)]
     results = []
-    for name, libvirt, collectors in checks:
+    for name, libvirt, module in checks:
         if name:
             say(f"{name}:")
-        results.append(await _check_one(libvirt, collectors, say))
+        results.append(await _check_one(libvirt, module, config.metrics.extra_labels, say))
     return 0 if all(results) else 1
 
 
-def _of_target(config: Config, name: str) -> tuple[str, LibvirtConfig, CollectorsConfig]:
+def _of_target(config: Config, name: str) -> tuple[str, LibvirtConfig, ModuleConfig]:
     found = config.targets.get(name)
     if found is None:
         known = ", ".join(sorted(config.targets)) or "none"
         raise ConfigError("targets", f"there is no target {show(name)}; there are: {known}")
     module = config.modules[found.module]
     libvirt = replace(for_endpoint(config.libvirt, found), timeout_seconds=module.timeout_seconds)
-    return name, libvirt, module.collectors
+    return name, libvirt, module
 
 
-async def _check_one(libvirt: LibvirtConfig, collectors: CollectorsConfig, say: Say) -> bool:
+async def _check_one(
+    libvirt: LibvirtConfig, module: ModuleConfig, labels: Labels, say: Say
+) -> bool:
     try:
         uri = parse_uri(resolve_uri(libvirt.uri, os.environ, libvirt_conf.load(os.environ)))
     except LibvirtRPCError as exc:
@@ -75,24 +95,41 @@ async def _check_one(libvirt: LibvirtConfig, collectors: CollectorsConfig, say: 
         return False
     say(f"ok    uri             {uri.redacted}")
     answered: list[str] = []
+    target = make_target(
+        libvirt,
+        module,
+        labels=labels,
+        observe=lambda call: answered.append(call.procedure) if call.error is None else None,
+    )
     try:
-        connection = await connect(
-            libvirt.uri,
-            read_only=libvirt.read_only,
-            timeout=libvirt.timeout_seconds,
-            credentials=credentials_of(libvirt),
-            observe=lambda call: answered.append(call.procedure) if call.error is None else None,
-        )
+        return await _check_target(target, module, answered, say)
+    finally:
+        await target.hypervisor.close()
+
+
+async def _check_target(
+    target: Target, module: ModuleConfig, answered: Sequence[str], say: Say
+) -> bool:
+    try:
+        connection = await target.hypervisor.open()
     except LibvirtRPCError as exc:
         failed = _failed_step(exc, answered)
-        for step in _STEPS[: _STEPS.index(failed)]:
+        steps = (*_STEPS, failed)
+        for step in steps[: steps.index(failed)]:
             say(f"ok    {step}")
         say(f"FAIL  {failed:<15} {exc}")
         return False
-    async with connection:
-        for step in _STEPS:
-            say(f"ok    {step}")
-        return await _check_open(connection, libvirt, collectors, say)
+    for step in _STEPS:
+        say(f"ok    {step}")
+    _say_who(target.hypervisor, say)
+    try:
+        is_whole = await _check_statistics(target.hypervisor, connection, module, say)
+    except LibvirtRPCError as exc:
+        say(f"FAIL  statistics      {exc}")
+        return False
+    return (
+        await _check_collectors(target, module, say, without_statistics=not is_whole) and is_whole
+    )
 
 
 def _failed_step(error: LibvirtRPCError, answered: Sequence[str]) -> str:
@@ -101,42 +138,50 @@ def _failed_step(error: LibvirtRPCError, answered: Sequence[str]) -> str:
     # The daemon has let us in when it has told that it asks for nothing, or has what it asked for.
     if isinstance(error, AuthenticationFailed) or not answered:
         return "authentication"
-    return "open"
+    return "versions" if "CONNECT_OPEN" in answered else "open"
 
 
-async def _check_open(
-    connection: Connection, libvirt: LibvirtConfig, collectors: CollectorsConfig, say: Say
-) -> bool:
-    try:
-        identity = await identify(connection)
-        domains = await connection.list_all_domains()
-    except LibvirtRPCError as exc:
-        say(f"FAIL  versions        {exc}")
-        return False
-    versions = (
+def _say_who(hypervisor: Hypervisor, say: Say) -> None:
+    identity = hypervisor.identity
+    assert identity is not None
+    say(
+        "ok    versions        "
         f"libvirt {render_version(identity.lib_version) or 'unknown'}, "
         f"{identity.type} {render_version(identity.version) or 'unknown'}, host {identity.hostname}"
     )
-    say(f"ok    versions        {versions}")
+
+
+async def _check_statistics(
+    hypervisor: Hypervisor, connection: Connection, module: ModuleConfig, say: Say
+) -> bool:
+    """Whether libvirt has every group of statistics that is on. Raises LibvirtRPCError."""
+    domains = await connection.list_all_domains()
     active = sum(domain.id != -1 for domain in domains)
     say(f"ok    domains         {active} active, {len(domains) - active} inactive")
-    enabled = switches_of(collectors)
+    if STATISTICS in module.collectors.disable:
+        return True
+    enabled = switches_of(module.collectors)
     groups = [group for group in GROUPS if group.collector in enabled]
     try:
         supported = [group for group in groups if await _is_supported(connection, group, say)]
-        if supported:
-            await _check_statistics(connection, libvirt, supported, say)
-    except LibvirtRPCError as exc:
-        say(f"FAIL  statistics      {exc}")
-        return False
+    except NoSupport:
+        say("off   statistics      this driver has none for several domains at once")
+        return True
+    if supported:
+        await _collect_statistics(hypervisor, supported, say)
     return supported == groups
 
 
 async def _is_supported(connection: Connection, group: Group, say: Say) -> bool:
-    """Asks for the statistics of a domain that there is not: the daemon says whether it has the group."""
+    """Asks for the statistics of a domain that there is not: the daemon says whether it has the group.
+
+    Raises NoSupport where there are no such statistics at all.
+    """
     flags = ConnectGetAllDomainStatsFlags.NOWAIT | ConnectGetAllDomainStatsFlags.ENFORCE_STATS
     try:
         await connection.get_all_domain_stats([_NOBODY], group.stats, flags)
+    except NoSupport:
+        raise
     except RemoteError as exc:
         say(f"FAIL  {_label(group):<30} {exc}")
         return False
@@ -147,15 +192,11 @@ def _label(group: Group) -> str:
     return f"{group.collector} ({group.stats.name or int(group.stats)})".lower()
 
 
-async def _check_statistics(
-    connection: Connection,
-    libvirt: LibvirtConfig,
-    groups: Sequence[Group],
-    say: Say,
-) -> None:
+async def _collect_statistics(hypervisor: Hypervisor, groups: Sequence[Group], say: Say) -> None:
     """One collection, as a scrape makes it; a domain that hangs is named and is no failure."""
+    libvirt = hypervisor.config
     engine = BulkStats(
-        _OneLane(connection), parallel=libvirt.parallel, max_stuck_calls=libvirt.max_stuck_calls
+        hypervisor, parallel=libvirt.parallel, max_stuck_calls=libvirt.max_stuck_calls
     )
     wanted = DomainStatsTypes.STATE
     for group in groups:
@@ -177,13 +218,51 @@ def _pattern(row: Row) -> str:
     return row.bins if isinstance(row, LatencyHistogram) else row.field
 
 
-class _OneLane:
-    """A connection with no other beside it."""
+async def _check_collectors(
+    target: Target, module: ModuleConfig, say: Say, *, without_statistics: bool
+) -> bool:
+    """Runs them all once; whether none failed. `without_statistics`: it is known that these fail."""
+    scraper, availability = target.scraper, target.hypervisor.availability
+    await scraper.scrape()
+    await _background_has_ended(target.hypervisor)
+    failed = False
+    names = [collector.name for collector in scraper.collectors]
+    for name in names:
+        if without_statistics and name == STATISTICS:
+            continue
+        reason = scraper.reasons.get(name, "") or availability.reason(name)
+        failed |= not _say_collector(name, scraper.failures.get(name, ""), reason, say)
+        for part, why in sorted(availability.reasons.items()):
+            if part.startswith(f"{name}."):
+                _say_collector(part, "", why, say)
+    for part, why in sorted(availability.reasons.items()):
+        if part.partition(".")[0] not in names:
+            _say_collector(part, "", why, say)
+    known = collector_names(installed_plugins())
+    for name in (*module.collectors.enable, *module.collectors.disable):
+        if name not in known:
+            say(f"warn  {name:<30} there is no collector or plugin of this name")
+    return not failed
 
-    def __init__(self, connection: Connection) -> None:
-        self.lanes = (connection,)
 
-    async def add_lane(self, deadline: Deadline) -> Connection:  # noqa: ARG002
-        raise SessionClosed("a check has one connection")
+def _say_collector(name: str, failure: str, reason: str, say: Say) -> bool:
+    """Whether it works, or is off for a reason that is no mistake."""
+    if reason and reason not in PLUGIN_REASONS:
+        say(f"off   {name:<30} {reason}: {WHAT_TO_DO.get(reason, 'see docs/operations.md')}")
+        return True
+    if failure:
+        say(f"FAIL  {name:<30} {failure}")
+        return False
+    say(f"ok    {name}")
+    return True
 
-    async def drop_lane(self, connection: Connection) -> None: ...
+
+async def _background_has_ended(hypervisor: Hypervisor) -> None:
+    """Waits for what is asked beside a scrape, such as the domains' jobs; not for long."""
+    longest = min(LONGEST_BACKGROUND_SECONDS, hypervisor.config.timeout_seconds)
+    deadline = Deadline.after(longest)
+    quiet_since = deadline.clock()
+    while not deadline.expired and deadline.clock() - quiet_since < QUIET_SECONDS:
+        await asyncio.sleep(QUIET_SECONDS / 10)
+        if hypervisor.pace.held > hypervisor.pace.stuck_calls:
+            quiet_since = deadline.clock()

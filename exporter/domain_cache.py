@@ -99,7 +99,7 @@ class DomainCache(Generic[T]):
             self._schedule(domain.uuid, asyncio.get_running_loop().time())
 
     async def settled(self, deadline: Deadline, *, reserve_seconds: float = 0.0) -> bool:
-        """Waits until every domain was fetched once; says whether they were, `reserve_seconds` before the deadline."""
+        """Whether every domain was fetched once; waits for it until `reserve_seconds` before the deadline."""
         return await wait_for(self._settled, deadline, reserve_seconds=reserve_seconds)
 
     async def begin(self, connection: PacedConnection) -> None:  # noqa: ARG002
@@ -114,7 +114,12 @@ class DomainCache(Generic[T]):
         """Fetches what is due, until it is cancelled or the connection ends."""
         while connection.session.error is None:
             key = await self._next_due()
-            await self._fetch_one(connection, key)
+            try:
+                await self._fetch_one(connection, key)
+            except SessionClosed:
+                # It is fetched on the next connection.
+                self._schedule(key, asyncio.get_running_loop().time())
+                return
 
     async def _next_due(self) -> uuid.UUID:
         loop = asyncio.get_running_loop()
@@ -123,7 +128,7 @@ class DomainCache(Generic[T]):
             while self._queue and self._due.get(self._queue[0][1]) != self._queue[0][0]:
                 heapq.heappop(self._queue)  # replaced or gone
             if self._queue and self._queue[0][0] <= loop.time():
-                at, key = heapq.heappop(self._queue)
+                _, key = heapq.heappop(self._queue)
                 del self._due[key]
                 return key
             wait = self._queue[0][0] - loop.time() if self._queue else None
@@ -141,8 +146,7 @@ class DomainCache(Generic[T]):
         try:
             value = await self._fetch(connection, domain)
         except SessionClosed:
-            self._schedule(key, asyncio.get_running_loop().time())
-            return
+            raise
         except NoDomain:
             self._unset(key)
         except LibvirtRPCError as exc:

@@ -153,6 +153,10 @@ class Page:
         """The lines of the family `name`; empty where there are none."""
         return b"".join(self._lines.get(name, ()))
 
+    def size(self, name: str) -> int:
+        """The bytes of the family's lines."""
+        return sum(map(len, self._lines.get(name, ())))
+
     def drop(self, name: str) -> None:
         """Takes the family `name` off the page."""
         self._families.pop(name, None)

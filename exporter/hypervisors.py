@@ -101,6 +101,10 @@ class Hypervisors:
             whole.add_page(page)
         return whole
 
+    async def scrape(self, target: Target) -> Page:
+        """One of them, by the configured timeout."""
+        return await self._scrape(next(one for one in self._kept if one.target is target), None)
+
     async def _scrape(self, kept: KeptTarget, timeout_seconds: float | None) -> Page:
         with kept.used() as target:
             page = await target.scraper.scrape(timeout_seconds)

@@ -99,6 +99,10 @@ class Inventory:
         if any(domain.uuid not in self._keeping for domain in listed):
             self._is_dirty.set()
 
+    async def read(self, deadline: Deadline, *, reserve_seconds: float = 0.0) -> None:
+        """Waits until every document was fetched once on this connection, or as `settled` does."""
+        await self._cache.settled(deadline, reserve_seconds=reserve_seconds)
+
     async def settled(self, deadline: Deadline, *, reserve_seconds: float = 0.0) -> None:
         """Waits until everything was fetched once on this connection, or `reserve_seconds` before the deadline."""
         await self._cache.settled(deadline, reserve_seconds=reserve_seconds)

@@ -8,8 +8,10 @@ domains of one shape share one plan.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from weakref import WeakKeyDictionary
 
 from exporter.exposition import Labels, render_float, render_value, valid_text
@@ -100,7 +102,8 @@ class Plan:
     """The series of a record: it holds for a record of `layout` whose values at `discrete` are the
     `expected` ones, of which the guards are true, and whose label texts repeat in the same places.
 
-    `texts` are the positions of the values that fill the slots behind the domain's own.
+    `texts` are the positions of the values that fill the slots behind the domain's own; where some of
+    them are filtered, `filters` say which may be seen: that too is the same for all.
     """
 
     layout: Layout
@@ -110,6 +113,7 @@ class Plan:
     texts: tuple[int, ...]
     repeats: tuple[int, ...]
     guards: tuple[Guard, ...]
+    filters: tuple[Guard, ...] = ()
 
     def holds_for(self, record: DomainStats) -> bool:
         """Whether planning `record` anew would give the same."""
@@ -118,6 +122,7 @@ class Plan:
             record.layout is self.layout
             and tuple([values[i] for i in self.discrete]) == self.expected
             and self.guards_hold(values)
+            and all(guard.check(values) is guard.expected for guard in self.filters)
             and _repeats(values, self.texts) == self.repeats
         )
 
@@ -165,7 +170,11 @@ class _Shape:
 
 
 class Mapping:
-    """The tables, made ready for one choice of collectors. `stats` is what to ask libvirt for."""
+    """The tables, made ready for one choice of collectors. `stats` is what to ask libvirt for.
+
+    `shows` has labels of which not every value is shown. `own_groups` are the operator's: always on, and
+    beside the tables, whose rows for the same field stay.
+    """
 
     def __init__(
         self,
@@ -175,11 +184,15 @@ class Mapping:
         quirks: Iterable[Quirk],
         *,
         collectors: frozenset[str],
+        own_groups: Iterable[Group] = (),
+        shows: MappingOf[str, Callable[[str], bool]] = MappingProxyType({}),
     ) -> None:
         self._groups = tuple(groups)
+        self.shows = shows
         self.instances = {instance.part: instance for instance in instances}
         self.quirks = tuple(quirks)
         self._rows = FieldPatterns()
+        self._own_rows = FieldPatterns()
         self._known = FieldPatterns()
         self._families: dict[str, Family] = {}
         self._shapes: WeakKeyDictionary[Layout, _Shape] = WeakKeyDictionary()
@@ -193,6 +206,10 @@ class Mapping:
                 self.stats |= group.stats
             for row in group.rows:
                 self._add(row, enabled=enabled)
+        for group in own_groups:
+            self.stats |= group.stats
+            for row in group.rows:
+                self._add_own(row)
 
     def _add(self, row: Row, *, enabled: bool) -> None:
         pattern = f"{row.bins}.bin.<bin>.start" if isinstance(row, LatencyHistogram) else row.field
@@ -202,6 +219,12 @@ class Mapping:
         if enabled:
             self._rows.add(pattern, row)
             self._families.setdefault(row.metric, _family(row))
+
+    def _add_own(self, row: Row) -> None:
+        assert isinstance(row, Stat)
+        self._known.add(row.field, row)
+        self._own_rows.add(row.field, row)
+        self._families.setdefault(row.metric, _family(row))
 
     @property
     def families(self) -> tuple[Family, ...]:
@@ -233,7 +256,7 @@ class Mapping:
                 unknown.append(name)
             fields += [
                 _Field(row, index, parts)  # type: ignore[arg-type]  # rows are what was added
-                for parts, row in self._rows.find(name)
+                for parts, row in (*self._rows.find(name), *self._own_rows.find(name))
                 if kind not in _NOT_WHOLE
                 or (kind is TypedParameterType.DOUBLE and isinstance(row, Stat))
             ]
@@ -257,6 +280,7 @@ class _Planner:
         self._discrete: dict[int, None] = {}
         self._texts: dict[int, Slot] = {}
         self._guards: list[Guard] = []
+        self._filters: list[Guard] = []
         self._labels: dict[tuple[tuple[str, str], ...], PlannedLabels | None] = {}
         self._histograms: set[tuple[str, Labels]] = set()
 
@@ -278,6 +302,7 @@ class _Planner:
             tuple(self._texts),
             _repeats(values, self._texts),
             tuple(self._guards),
+            tuple(self._filters),
         )
 
     def _without_repetition(self, planned: Iterable[Series]) -> Iterator[Series]:
@@ -324,10 +349,22 @@ class _Planner:
                 value = (
                     valid_text(token) if pattern is None else self._text(_filled(pattern, parts))
                 )
-                if value is None:
+                if value is None or not self._is_shown(label, value):
                     return None
                 labels.append((label, value))
         return tuple(labels)
+
+    def _is_shown(self, label: str, value: str | Slot) -> bool:
+        shows = self._mapping.shows.get(label)
+        if shows is None:
+            return True
+        if not isinstance(value, Slot):
+            return shows(value)
+        position = list(self._texts)[value.index - _OWN_SLOTS]
+        check = partial(_shows_text, shows, position)
+        is_shown = check(self._record.values)
+        self._filters.append(Guard(check, expected=is_shown))
+        return is_shown
 
     def _text(self, field: str) -> Slot | None:
         position = self._shape.positions.get(field)
@@ -419,6 +456,10 @@ class _Planner:
         if whole:
             yield Series(family, labels, (time,), NANOSECONDS, suffix="_sum")
             yield Series(family, labels, tuple(counts), suffix="_count")
+
+
+def _shows_text(shows: Callable[[str], bool], position: int, values: Values) -> bool:
+    return shows(*_texts(values, (position,)))
 
 
 def _is_zero(index: int, values: Values) -> bool:

@@ -33,20 +33,32 @@ MAY_HANG = frozenset(
         "DOMAIN_GET_BLOCK_IO_TUNE",
         "DOMAIN_GET_BLOCK_JOB_INFO",
         "DOMAIN_GET_DISK_ERRORS",
-        "DOMAIN_GET_FSINFO",
-        "DOMAIN_GET_GUEST_INFO",
-        "DOMAIN_GET_GUEST_VCPUS",
-        "DOMAIN_GET_HOSTNAME",
         "DOMAIN_GET_IOTHREAD_INFO",
         "DOMAIN_GET_JOB_INFO",
         "DOMAIN_GET_JOB_STATS",
         "DOMAIN_GET_PERF_EVENTS",
-        "DOMAIN_GET_TIME",
-        "DOMAIN_INTERFACE_ADDRESSES",
         "DOMAIN_MEMORY_STATS",
     }
 )
-"""Procedures that wait for the domain's monitor or its guest agent, or for whoever holds its job."""
+"""Procedures that wait for the domain's monitor, or for whoever holds its job."""
+
+OF_AGENT = frozenset(
+    {
+        "DOMAIN_GET_FSINFO",
+        "DOMAIN_GET_GUEST_INFO",
+        "DOMAIN_GET_GUEST_VCPUS",
+        "DOMAIN_GET_HOSTNAME",
+        "DOMAIN_GET_TIME",
+        "DOMAIN_INTERFACE_ADDRESSES",
+    }
+)
+"""Procedures that wait for the domain's guest agent, which has a job lock of its own.
+
+They have a place of their own, so that nothing else waits for a guest, and the deadline of who asks.
+"""
+
+AGENTS_LEFT_BEHIND = 2
+"""So many agents may hang: what is tolerated of calls that hang is not for guests alone."""
 
 
 class NotAsked(LibvirtRPCError):
@@ -67,12 +79,16 @@ class _LeftBehind:
     arguments: object
     domain: uuid.UUID | None
 
+    @property
+    def is_of_agent(self) -> bool:
+        return self.call.procedure.name in OF_AGENT
+
 
 class Pace:
     """How many calls may be with one daemon, and which domains are not to be waited for.
 
-    `places` calls at once. `may_start` says whether the daemon can be given one more, what already hangs
-    counted in; by default it always can.
+    `places` calls at once, and one to a guest agent beside them. `may_start` says whether the daemon can be
+    given one more, what already hangs counted in; by default it always can.
     """
 
     def __init__(self, places: int = 1) -> None:
@@ -80,6 +96,7 @@ class Pace:
         self.suspects: Collection[uuid.UUID] = frozenset()
         """Domains that hang, as the bulk statistics see it."""
         self._places = asyncio.Semaphore(places)
+        self._agent_place = asyncio.Semaphore(1)
         self._in_flight = 0
         self._left_behind: list[_LeftBehind] = []
 
@@ -117,13 +134,25 @@ class Pace:
             for one in self._left_behind
         ):
             raise NotAsked(procedure.name, "the last such call has not been answered yet")
-        if procedure.name in MAY_HANG and domain is not None and self._hangs(domain):
+        if domain is not None and self._hangs(procedure, domain):
             raise NotAsked(procedure.name, "the domain hangs")
+        if procedure.name in OF_AGENT and self._stuck_agents >= AGENTS_LEFT_BEHIND:
+            raise NotAsked(procedure.name, "too many guest agents hang")
         if not self.may_start():
             raise NotAsked(procedure.name, "too many calls hang (--libvirt.max-stuck-calls)")
 
-    def _hangs(self, domain: uuid.UUID) -> bool:
-        return domain in self.suspects or any(one.domain == domain for one in self._left_behind)
+    def _hangs(self, procedure: Procedure[Any, Any], domain: uuid.UUID) -> bool:
+        """Whether what the procedure waits for hangs: the monitor and the agent do so by themselves."""
+        if procedure.name not in MAY_HANG and procedure.name not in OF_AGENT:
+            return False
+        is_of_agent = procedure.name in OF_AGENT
+        return domain in self.suspects or any(
+            one.domain == domain and one.is_of_agent == is_of_agent for one in self._left_behind
+        )
+
+    @property
+    def _stuck_agents(self) -> int:
+        return sum(one.is_of_agent for one in self._left_behind)
 
     async def call(
         self,
@@ -134,10 +163,11 @@ class Pace:
     ) -> R:
         """Makes the call by the deadline. Raises NotAsked, CallTimeout and what the daemon answers."""
         self.check(procedure, arguments)
+        places = self._agent_place if procedure.name in OF_AGENT else self._places
         asked = time.monotonic()
         try:
             async with asyncio.timeout(deadline.remaining()):
-                await self._places.acquire()
+                await places.acquire()
         except TimeoutError:
             raise CallTimeout(procedure.name, time.monotonic() - asked) from None
         try:
@@ -149,7 +179,7 @@ class Pace:
             finally:
                 self._in_flight -= 1
         finally:
-            self._places.release()
+            places.release()
 
     async def _answer(
         self,

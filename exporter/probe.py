@@ -79,6 +79,11 @@ class Probes:
         return len(self._kept)
 
     @property
+    def kept(self) -> Mapping[tuple[str, str], KeptTarget]:
+        """Those targets, by their names and modules."""
+        return dict(self._kept)
+
+    @property
     def ending(self) -> int:
         """Targets whose connections are being closed."""
         return len(self._leaving)

@@ -59,7 +59,8 @@ class Reloader:
         self._load = load
         self._apply = apply
         self._clock = clock
-        self._has_succeeded = True
+        self.has_succeeded = True
+        """The last one; the start counts."""
         self._succeeded_at = clock()
         self._lock = asyncio.Lock()
         self._running: set[asyncio.Task[None]] = set()
@@ -100,7 +101,7 @@ class Reloader:
 
     def samples(self, labels: Labels = ()) -> Iterable[Sample]:
         """How the last reload ended; the start counts as one."""
-        yield Sample(CONFIG_RELOAD_SUCCESSFUL, int(self._has_succeeded), labels)
+        yield Sample(CONFIG_RELOAD_SUCCESSFUL, int(self.has_succeeded), labels)
         yield Sample(CONFIG_RELOAD_TIME, round(self._succeeded_at, 3), labels)
 
     def _start(self) -> asyncio.Task[None]:
@@ -119,15 +120,15 @@ class Reloader:
                 try:
                     await self._apply(await asyncio.to_thread(self._load))
                 except (ConfigError, LibvirtRPCError) as exc:
-                    self._has_succeeded = False
+                    self.has_succeeded = False
                     failure = ReloadFailed(str(exc))
                     logger.error("%s", "; ".join(str(failure).splitlines()))  # noqa: TRY400
                     raise failure from exc
                 except Exception:
-                    self._has_succeeded = False
+                    self.has_succeeded = False
                     logger.exception("reloading the configuration failed")
                     raise
-                self._has_succeeded = True
+                self.has_succeeded = True
                 self._succeeded_at = self._clock()
 
     @contextlib.contextmanager

@@ -27,7 +27,9 @@ from exporter.metrics.own import (
     LAST_SCRAPE_ERROR,
     RECONNECTS,
     SCRAPES,
+    SERIES_DROPPED,
 )
+from exporter.series_cap import SeriesCap
 from libvirt_rpc.deadline import Deadline
 from libvirt_rpc.errors import LibvirtRPCError
 
@@ -38,6 +40,10 @@ GRACE_SECONDS = 0.25
 """Beyond the deadline: a collector that keeps to it by itself has as much of its page as can be."""
 LONGEST_WAIT_SECONDS = 0.1
 """The deadline may be brought forward meanwhile."""
+
+
+class NotEnded(Exception):
+    """The collector still works for an earlier scrape, which has given it up."""
 
 
 class Scraper:
@@ -51,12 +57,21 @@ class Scraper:
         labels: Labels = (),
         min_interval_seconds: float = 0.0,
         clock: Callable[[], float] = time.time,
+        max_series: int = 0,
     ) -> None:
+        """`max_series` is how many a page may have of this hypervisor; 0 is no bound."""
         self.hypervisor = hypervisor
         self.collectors = collectors
         self.labels = labels
         self._min_interval = min_interval_seconds
         self._clock = clock
+        self._cap = SeriesCap(max_series)
+        self.failures: dict[str, str] = {}
+        """What failed in the last scrape, by collector, as a sentence."""
+        self.reasons: dict[str, str] = {}
+        """Why a collector has nothing for good, as `reason_of` has it, in the last scrape."""
+        self._unended: dict[str, asyncio.Task[Iterable[Sample] | None]] = {}
+        """Runs of collectors that go on though they were cancelled."""
         self.has_failed = False
         """The last scrape, wholly or in part."""
         self._scrapes = 0
@@ -94,6 +109,7 @@ class Scraper:
     async def _collect(self, deadline: Deadline) -> Page:
         started = time.monotonic()
         self._scrapes += 1
+        self.failures, self.reasons = {}, {}
         page = Page()
         failed = False
         if self.hypervisor.is_connected:
@@ -111,6 +127,7 @@ class Scraper:
                 page.add_page(scrape.page)
             names = [collector.name for collector in self.collectors]
             page.add(self.hypervisor.availability.samples(self.labels, without=names))
+        self._cap.apply(page)
         # It may have been lost meanwhile.
         connected = self.hypervisor.is_connected
         self.has_failed = failed or not connected
@@ -119,6 +136,7 @@ class Scraper:
         page.add(
             [
                 Sample(SCRAPES, self._scrapes, own),
+                Sample(SERIES_DROPPED, self._cap.dropped, own),
                 Sample(LAST_SCRAPE_ERROR, int(self.has_failed), own),
                 Sample(LAST_SCRAPE_DURATION, round(time.monotonic() - started, 6), own),
             ]
@@ -128,26 +146,33 @@ class Scraper:
     async def _run(self, collector: Collector, scrape: Scrape) -> bool:
         """Whether nothing failed; that libvirt does not offer what the collector needs is no failure."""
         started = time.monotonic()
-        reason = ""
+        reason = failure = ""
         try:
             samples = await self._collected(collector, scrape)
             scrape.page.add(samples or ())
-        except NotListed:
-            success = False
+        except NotListed as exc:
+            failure = str(exc)
         except LibvirtRPCError as exc:
-            self._states.failed(collector.name, f"collector {collector.name}: {timeless(exc)}")
-            success = False
+            failure = timeless(exc)
+            self._states.failed(collector.name, f"collector {collector.name}: {failure}")
             reason = reason_of(exc)
+        except NotEnded:
+            # The deadline that it missed has been said.
+            failure = "its last run has not ended"
         except TimeoutError:
+            failure = "it missed the deadline"
             self._states.failed(collector.name, f"collector {collector.name} missed the deadline")
-            success = False
-        except Exception:
+        except Exception as exc:
+            failure = f"it raised {type(exc).__name__}: {exc}"
             logger.exception("collector %s failed", collector.name)
-            success = False
         else:
             self._states.recovered(collector.name, f"collector {collector.name} works again")
-            success = True
         reason = reason or self.hypervisor.availability.reason(collector.name)
+        success = not failure
+        if failure:
+            self.failures[collector.name] = failure
+        if reason:
+            self.reasons[collector.name] = reason
         labels = (("collector", collector.name), *self.labels)
         seconds = round(time.monotonic() - started, 6)
         scrape.page.add(
@@ -160,13 +185,22 @@ class Scraper:
         return success or bool(reason)
 
     async def _collected(self, collector: Collector, scrape: Scrape) -> Iterable[Sample] | None:
-        """What the collector gives. Raises TimeoutError where it does not end by the deadline."""
+        """What the collector gives. Raises TimeoutError where it does not end by the deadline.
+
+        One whose last run goes on, though it was cancelled, is not run again: raises NotEnded.
+        """
+        before = self._unended.get(collector.name)
+        if before is not None and not before.done():
+            raise NotEnded
         task = asyncio.ensure_future(collector.collect(scrape))
         while (left := scrape.deadline.remaining() + GRACE_SECONDS) > 0 and not task.done():
             await asyncio.wait((task,), timeout=min(left, LONGEST_WAIT_SECONDS))
         if not task.done():
             task.cancel()
+            task.add_done_callback(_retrieve)
+            self._unended[collector.name] = task
             raise TimeoutError
+        self._unended.pop(collector.name, None)
         return task.result()
 
     def _describe_connection(self, page: Page, *, connected: bool) -> None:
@@ -188,3 +222,8 @@ class Scraper:
                 Sample(CERTIFICATE_EXPIRY, expiry, (("certificate", kind), *self.labels))
                 for kind, expiry in hypervisor.connection.session.certificates.items()
             )
+
+
+def _retrieve(task: asyncio.Task[Iterable[Sample] | None]) -> None:
+    if not task.cancelled():
+        task.exception()

@@ -183,6 +183,7 @@ class _DomainLines:
         return self.text.fill(self._slots)
 
     def hold_for(self, record: DomainStats) -> bool:
+        # The texts are the same ones, so that what is filtered by them is the same too.
         plan = self.text.plan
         return (
             record.layout is plan.layout

@@ -81,7 +81,7 @@ class ServiceManager:
             socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender,
         ):
             # A manager that does not read must not stop the loop.
-            sender.setblocking(False)
+            sender.settimeout(0)
             sender.sendto("\n".join(variables).encode(), self._address)
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from exporter.collectors.registry import NEED_INVENTORY, Parts, make_collectors, switches_of
 from exporter.config import ConnectionConfig, LibvirtConfig, ModuleConfig, TargetConfig
 from exporter.events import EventHub
 from exporter.exposition import Labels, Page
+from exporter.filters import Filters
 from exporter.hypervisor import Hypervisor
 from exporter.inventory import Inventory
+from exporter.plugins import Plugin, installed_plugins
 from exporter.profiles.tables import NATIVE
 from exporter.profiles.translation import Translation
 from exporter.scrape import Scraper
@@ -51,8 +53,12 @@ def make_target(
     replayer: Replayer | None = None,
     tap: FrameTap | None = None,
     observe: Callable[[CallObservation], None] | None = None,
+    plugins: Sequence[Plugin] | None = None,
 ) -> Target:
-    """With a `replayer` the hypervisor is a recorded one, in the recording's time. Raises InvalidURI."""
+    """With a `replayer` the hypervisor is a recorded one, in the recording's time. Raises InvalidURI.
+
+    `plugins` are by default those that are installed.
+    """
     hypervisor = Hypervisor(
         libvirt,
         dial=dial if replayer is None else replay_dial(replayer),
@@ -62,12 +68,24 @@ def make_target(
     start_times = _start_times(hypervisor, replayer)
     events = EventHub(hypervisor.availability)
     hypervisor.watchers.append(events)
-    if module.collectors.domain.events and replayer is None:
+    switches = switches_of(module.collectors)
+    filters = Filters(module.filter)
+    if "domain.events" in switches and replayer is None:
         start_times = _from_events(start_times, events, hypervisor)
-    needed = not NEED_INVENTORY.isdisjoint(switches_of(module.collectors))
+    needed = filters.needs_metadata or not NEED_INVENTORY.isdisjoint(switches)
     inventory = Inventory(hypervisor, module.metadata, events, is_needed=needed)
     siblings = Siblings(hypervisor)
-    parts = Parts(hypervisor, module, start_times, events, inventory, siblings, labels)
+    parts = Parts(
+        hypervisor,
+        module,
+        start_times,
+        events,
+        inventory,
+        siblings,
+        labels,
+        filters,
+        installed_plugins() if plugins is None else plugins,
+    )
     collectors = make_collectors(parts)
     clock = time.time if replayer is None else lambda: replayer.time
     scraper = Scraper(
@@ -76,6 +94,7 @@ def make_target(
         labels=labels,
         min_interval_seconds=module.collectors.min_interval_seconds,
         clock=clock,
+        max_series=module.max_series,
     )
     translation = None
     if module.profile != (NATIVE,):

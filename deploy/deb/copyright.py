@@ -14,7 +14,9 @@ def main() -> None:
     folders = sorted(Path(sys.argv[1]).glob("*.dist-info"), key=lambda path: path.name.lower())
     print(f"{OWN} is under the Apache License 2.0:")
     print("see /usr/share/common-licenses/Apache-2.0 on Debian.\n")
-    print("It holds these Python packages, unchanged but for PyYAML's compiled part, which is left out:")
+    print(
+        "It holds these Python packages, unchanged but for PyYAML's compiled part, which is left out:"
+    )
     for folder in folders:
         one = Distribution.at(folder)
         if one.name != OWN:
@@ -32,13 +34,15 @@ def licence(distribution: Distribution, folder: Path) -> str:
         return "\n\n".join(texts)
     metadata = distribution.metadata
     classifiers = metadata.get_all("Classifier", [])
-    classified = [one for one in classifiers if one.startswith("License ::")]
-    stated = (
-        metadata.get("License-Expression") or metadata.get("License") or "; ".join(classified)
-    )
+    stated = [
+        *metadata.get_all("License-Expression", []),
+        *metadata.get_all("License", []),
+        *(one for one in classifiers if one.startswith("License ::")),
+    ]
+    authors = [*metadata.get_all("Author", []), *metadata.get_all("Author-email", [])]
     if not stated:
         raise SystemExit(f"{distribution.name} {distribution.version} says nothing of its licence")
-    return f"Copyright: {metadata.get('Author-email') or metadata.get('Author')}\nLicense: {stated}"
+    return f"Copyright: {', '.join(authors)}\nLicense: {stated[0]}"
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ GOOD_IF_ONE: Steps = ((None, RED), (1, GREEN))
 BAD_IF_ANY: Steps = ((None, GREEN), (1, RED))
 USED: Steps = ((None, GREEN), (0.8, YELLOW), (0.9, RED))
 
-Mapped = Mapping[float, tuple[str, str]]
+Mapped = Mapping[int, tuple[str, str]]
 """What a value reads as, and its colour."""
 
 STATES: Mapped = {
@@ -104,7 +104,7 @@ def _mappings(mapped: Mapped) -> list[Json]:
     if not mapped:
         return []
     options = {
-        f"{value:g}": {"color": color, "index": index, "text": text}
+        f"{value}": {"color": color, "index": index, "text": text}
         for index, (value, (text, color)) in enumerate(mapped.items())
     }
     return [{"type": "value", "options": options}]
@@ -142,10 +142,11 @@ def stat(
     legend: str = "",
     description: str = "",
     decimals: int | None = None,
+    text: Literal["auto", "name"] = "auto",
     width: int = 4,
     height: int = 4,
 ) -> Panel:
-    """One number, or one for each series."""
+    """One number, or one for each series; with `text` "name" its legend alone."""
     defaults: Json = {
         "unit": unit,
         "thresholds": _thresholds(steps),
@@ -166,7 +167,7 @@ def stat(
             "justifyMode": "auto",
             "orientation": "auto",
             "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
-            "textMode": "auto",
+            "textMode": text,
         },
     )
     return Panel(body, width, height)
@@ -409,6 +410,23 @@ def variable(
     }
 
 
+def choice(name: str, label: str, values: Sequence[str], chosen: str) -> Json:
+    """A choice among fixed values."""
+    return {
+        "name": name,
+        "label": label,
+        "type": "custom",
+        "query": ",".join(values),
+        "multi": False,
+        "includeAll": False,
+        "current": {"text": chosen, "value": chosen},
+        "hide": 0,
+        "options": [
+            {"text": value, "value": value, "selected": value == chosen} for value in values
+        ],
+    }
+
+
 INSTANCE = variable("instance", "Instance", "label_values(libvirt_exporter_connected, instance)")
 HOST = variable(
     "host",
@@ -493,7 +511,5 @@ def _placed(rows: Sequence[Row]) -> Iterable[Json]:
 
 def link_to(uid: Literal["libvirt-host", "libvirt-domain"], **fields: str) -> str:
     """An address of another dashboard, with variables taken from fields of the table's row."""
-    chosen = "".join(
-        f"&var-{name}=${{__data.fields.{field}}}" for name, field in fields.items()
-    )
+    chosen = "".join(f"&var-{name}=${{__data.fields.{field}}}" for name, field in fields.items())
     return f"/d/{uid}?${{__url_time_range}}&var-datasource=${{datasource}}{chosen}"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
+from exporter.availability import reason_of
 from exporter.bulk_stats.memory import SHORTEST_PATIENCE_SECONDS, Memory
 from exporter.bulk_stats.requests import (
     INACTIVE_CHUNK,
@@ -23,17 +24,16 @@ from libvirt_rpc.connection import Connection
 from libvirt_rpc.deadline import Deadline
 from libvirt_rpc.enums import ConnectListAllDomainsFlags, DomainControlState, DomainStatsTypes
 from libvirt_rpc.errors import (
-    AccessDenied,
     CallTimeout,
     LibvirtRPCError,
     NoDomain,
-    NoSupport,
-    OperationDenied,
     RPCError,
     SessionClosed,
 )
 from libvirt_rpc.protocol.domain_stats import DomainStats
 from libvirt_rpc.protocol.types import Domain
+
+Choose = Callable[[tuple[Domain, ...]], Awaitable[tuple[Domain, ...]]]
 
 RESERVE_SECONDS = 0.5
 RESERVE_SHARE = 0.1
@@ -52,9 +52,6 @@ MONITOR_FREE = DomainStatsTypes.STATE | DomainStatsTypes.INTERFACE
 NEEDS_IMAGE = DomainStatsTypes.BLOCK
 """The group for which the daemon opens the disk images of an inactive domain."""
 
-REFUSED_FOR_ALL = (NoSupport, AccessDenied, OperationDenied)
-"""Refusals that do not depend on the domains that were asked for."""
-
 
 class Collection:
     """One collection from its list of domains to its deadline."""
@@ -66,8 +63,10 @@ class Collection:
         stats: DomainStatsTypes,
         deadline: Deadline,
         *,
+        choose: Choose | None = None,
         on_list: Callable[[tuple[Domain, ...]], None] | None = None,
     ) -> None:
+        self._choose = choose
         self._on_list = on_list
         self._memory = memory
         self._slots = slots
@@ -88,7 +87,8 @@ class Collection:
         self.collected = Collected()
 
     async def run(self) -> None:
-        self.collected.domains = await self._list()
+        listed = await self._list()
+        self.collected.domains = listed if self._choose is None else await self._choose(listed)
         if self._on_list is not None:
             self._on_list(self.collected.domains)
         suspects = self._memory.suspects()
@@ -269,7 +269,8 @@ class Collection:
         if request.kind is Kind.PROBE:
             # An inactive or vanished domain, or a driver without control information: no verdict.
             self._undisturbed |= {domain.uuid for domain in request.domains}
-        elif isinstance(error, REFUSED_FOR_ALL):
+        elif reason_of(error):
+            # Whatever the domains that are asked for.
             self._refusal = error
             self._queue.clear()
         elif self._memory.gives_up_flags(request, error):

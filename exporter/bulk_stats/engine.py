@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from exporter.bulk_stats.collection import Collection
+from exporter.bulk_stats.collection import Choose, Collection
 from exporter.bulk_stats.lanes import LaneChoice, LaneSource
 from exporter.bulk_stats.memory import Memory
 from exporter.bulk_stats.requests import Collected
@@ -59,11 +59,13 @@ class BulkStats:
         stats: DomainStatsTypes,
         deadline: Deadline,
         *,
+        choose: Choose | None = None,
         on_list: Callable[[tuple[Domain, ...]], None] | None = None,
     ) -> Collected:
         """By the deadline. Raises LibvirtRPCError where not even the list of domains is to be had.
 
-        `on_list` is given the list as soon as it is there.
+        `choose` says which of the listed domains are asked for; for libvirt's others nothing is asked.
+        `on_list` is given those as soon as they are there.
         """
         main = next(iter(self.lanes.source.lanes), None)
         if main is not self._main:
@@ -78,7 +80,9 @@ class BulkStats:
             others=self._others,
         )
         self._slots = slots
-        collection = Collection(self.memory, slots, stats, deadline, on_list=on_list)
+        collection = Collection(
+            self.memory, slots, stats, deadline, choose=choose, on_list=on_list
+        )
         try:
             await collection.run()
         finally:

@@ -15,6 +15,7 @@ from exporter.collectors.collector import Scrape, domain_labels
 from exporter.domain_cache import DomainCache
 from exporter.events import EventHub
 from exporter.exposition import Sample
+from exporter.filters import Filters
 from exporter.hypervisor import Hypervisor
 from exporter.inventory import Inventory
 from exporter.metrics.jobs import (
@@ -54,9 +55,11 @@ class BlockJobsCollector:
         inventory: Inventory,
         *,
         interval_seconds: float,
+        filters: Filters | None = None,
     ) -> None:
         self._availability = hypervisor.availability
         self._inventory = inventory
+        self._filters = filters or Filters()
         self._cache: DomainCache[BlockJobs] = DomainCache(
             "block jobs", self._fetch, interval_seconds=interval_seconds
         )
@@ -91,7 +94,11 @@ class BlockJobsCollector:
     async def _fetch(self, connection: PacedConnection, domain: Domain) -> BlockJobs:
         metadata = self._inventory.get(domain)
         disks = metadata.disks if metadata is not None else ()
-        targets = [disk.target for disk in disks if disk.device not in _WITHOUT_JOBS]
+        targets = [
+            disk.target
+            for disk in disks
+            if disk.device not in _WITHOUT_JOBS and self._filters.disk(disk.target)
+        ]
         try:
             return await self._ask(connection, domain, targets, None)
         except OperationInvalid:

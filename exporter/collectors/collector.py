@@ -99,9 +99,16 @@ def domain_labels(domain: Domain, labels: Labels = ()) -> Labels:
     return (("domain", domain.name), ("uuid", str(domain.uuid)), *labels)
 
 
+def labelled(samples: Iterable[Sample], labels: Labels) -> Iterable[Sample]:
+    """The samples with `labels` behind their own."""
+    if not labels:
+        return samples
+    return (Sample(one.family, one.value, (*one.labels, *labels)) for one in samples)
+
+
 def _retrieve(future: asyncio.Future[tuple[Domain, ...]]) -> None:
     if not future.cancelled():
         future.exception()
 
 
-__all__ = ["Collector", "DomainList", "NotListed", "Scrape", "domain_labels"]
+__all__ = ["Collector", "DomainList", "NotListed", "Scrape", "domain_labels", "labelled"]

@@ -16,6 +16,7 @@ from typing import Any
 from exporter.collectors.collector import Scrape, domain_labels
 from exporter.events import EventHub
 from exporter.exposition import Labels, Page, Sample
+from exporter.filters import Filters
 from exporter.inventory import Inventory
 from exporter.metrics.events import (
     BALLOON_CHANGES,
@@ -88,8 +89,10 @@ class DomainEventsCollector:
         labels: Labels = (),
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
+        filters: Filters | None = None,
     ) -> None:
         self._events = events
+        self._filters = filters or Filters()
         self._inventory = inventory
         self._labels = labels
         self._clock = clock
@@ -119,12 +122,12 @@ class DomainEventsCollector:
 
     def _heard(self, event: e.Event) -> None:
         domain = getattr(event, "domain", None)
-        if not isinstance(domain, Domain):
+        if not isinstance(domain, Domain) or not self._is_shown(domain):
             return
         _log(event, domain)
         watched = self._of(domain)
         counted = self._counted(event)
-        if counted is not None:
+        if counted is not None and self._filters.labels(_own_labels(counted)):
             watched.counts[counted] = watched.counts.get(counted, 0) + 1
             watched.last[_last_event_name(event)] = round(self._clock(), 3)
             self._page = None
@@ -133,6 +136,12 @@ class DomainEventsCollector:
                 watched.agent = event.state is ConnectDomainEventAgentLifecycleState.CONNECTED
             case e.DomainLifecycleEvent(event=DomainEventType.STOPPED):
                 watched.agent = None
+
+    def _is_shown(self, domain: Domain) -> bool:
+        # An event may be of a domain that has just stopped, or is about to start.
+        if not self._filters.identity(domain, has_activity=False):
+            return False
+        return self._filters.metadata(self._inventory.get(domain))
 
     def _of(self, domain: Domain) -> _Watched:
         watched = self._watched.get(domain.uuid)
@@ -219,6 +228,12 @@ _COUNTED: dict[type[e.Event], tuple[Family, Callable[[Any], tuple[str, ...]]]] =
     e.DomainBlockThresholdEvent: (BLOCK_THRESHOLDS, lambda event: (event.dev,)),
 }
 """What is counted of an event: the family, and the values of the labels that it has beside the domain's."""
+
+
+def _own_labels(counted: Count) -> Labels:
+    """The labels beside the domain's."""
+    family, values = counted
+    return tuple(zip(family.labels[-len(values) :], values, strict=True)) if values else ()
 
 
 def _order(item: tuple[Count, int]) -> tuple[str, tuple[str, ...]]:

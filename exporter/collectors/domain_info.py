@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from exporter.collectors.collector import Scrape
 from exporter.domain_xml import keeping_samples, metadata_samples
 from exporter.exposition import Labels, Page, Sample
+from exporter.filters import Filters
 from exporter.inventory import Inventory
 from libvirt_rpc.protocol.types import Domain
 
@@ -23,8 +24,9 @@ class DomainInfoCollector:
 
     name = "domain_info"
 
-    def __init__(self, inventory: Inventory) -> None:
+    def __init__(self, inventory: Inventory, filters: Filters | None = None) -> None:
         self._inventory = inventory
+        self._filters = filters or Filters()
         self._made_of: object = None
         self._page = Page()
 
@@ -45,9 +47,9 @@ class DomainInfoCollector:
         for domain in domains:
             metadata = self._inventory.get(domain)
             if metadata is not None:
-                yield from _labelled(
-                    metadata_samples(domain.name, domain.uuid, kind, metadata), labels
-                )
+                samples = metadata_samples(domain.name, domain.uuid, kind, metadata)
+                shown = (one for one in samples if self._filters.labels(one.labels))
+                yield from _labelled(shown, labels)
             keeping = self._inventory.keeping(domain)
             yield from _labelled(keeping_samples(domain.name, domain.uuid, kind, keeping), labels)
 

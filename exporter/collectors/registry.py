@@ -5,8 +5,9 @@ A collector is made for each hypervisor; what it shares with others is in `Parts
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
 
 from exporter.collectors.block_jobs import BlockJobsCollector
 from exporter.collectors.collector import Collector
@@ -14,17 +15,26 @@ from exporter.collectors.devices import DevicesCollector
 from exporter.collectors.domain_events import DomainEventsCollector
 from exporter.collectors.domain_info import DomainInfoCollector
 from exporter.collectors.domain_jobs import DomainJobsCollector
+from exporter.collectors.domain_limits import DomainLimitsCollector
+from exporter.collectors.domain_list import DomainListCollector
 from exporter.collectors.domain_stats import DomainStatsCollector
+from exporter.collectors.guest_agent import GuestAgentCollector
 from exporter.collectors.host import HostCollector
 from exporter.collectors.networks import DHCPLeasesCollector, NetworksCollector
 from exporter.collectors.storage import StoragePoolsCollector, StorageVolumesCollector
 from exporter.config import CollectorsConfig, ModuleConfig
+from exporter.domain_xml import label_set_family
 from exporter.events import EventHub
 from exporter.exposition import Labels
+from exporter.filters import Filters
 from exporter.hypervisor import Hypervisor
 from exporter.inventory import Inventory
+from exporter.metrics.rows import INFO
+from exporter.plugins import Plugin, make_plugin_collectors
 from exporter.siblings import Siblings
 from exporter.start_times import StartTimes
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +52,8 @@ class Parts:
     inventory: Inventory
     siblings: Siblings
     labels: Labels
+    filters: Filters = field(default_factory=Filters)
+    plugins: Sequence[Plugin] = ()
 
     @property
     def slow_interval_seconds(self) -> float:
@@ -69,16 +81,23 @@ REGISTRY: tuple[Registration, ...] = (
             switches_of(parts.module.collectors),
             parts.start_times,
             inventory=parts.inventory,
+            events=parts.events,
             labels=parts.labels,
+            filters=parts.filters,
+            own_groups=[row.group for row in parts.module.rows],
         ),
     ),
     Registration(
-        "domain_info", ("domain.info",), lambda parts: DomainInfoCollector(parts.inventory)
+        "domain_info",
+        ("domain.info",),
+        lambda parts: DomainInfoCollector(parts.inventory, parts.filters),
     ),
     Registration(
         "domain_events",
         ("domain.events",),
-        lambda parts: DomainEventsCollector(parts.events, parts.inventory, labels=parts.labels),
+        lambda parts: DomainEventsCollector(
+            parts.events, parts.inventory, labels=parts.labels, filters=parts.filters
+        ),
     ),
     Registration(
         "domain_jobs",
@@ -98,6 +117,29 @@ REGISTRY: tuple[Registration, ...] = (
             parts.inventory,
             # There are more disks than domains.
             interval_seconds=2 * parts.module.collectors.jobs_interval_seconds,
+            filters=parts.filters,
+        ),
+    ),
+    Registration(
+        "domain_limits",
+        ("domain.limits",),
+        lambda parts: DomainLimitsCollector(
+            parts.hypervisor,
+            parts.events,
+            parts.inventory,
+            interval_seconds=parts.slow_interval_seconds,
+        ),
+    ),
+    Registration(
+        "guest_agent",
+        ("domain.guest_agent",),
+        lambda parts: GuestAgentCollector(
+            parts.hypervisor,
+            parts.events,
+            parts.inventory,
+            interval_seconds=parts.module.collectors.guest_agent_interval_seconds,
+            timeout_seconds=parts.module.collectors.guest_agent_timeout_seconds,
+            longest_label=parts.module.metadata.max_label_length,
         ),
     ),
     Registration("host", ("host.stats",), lambda parts: HostCollector(parts.hypervisor)),
@@ -140,22 +182,69 @@ REGISTRY: tuple[Registration, ...] = (
 )
 
 
-NEED_INVENTORY = frozenset({"domain.info", "domain.block_jobs", "domain.guest_agent"})
+NEED_INVENTORY = frozenset(
+    {"domain.info", "domain.block_jobs", "domain.limits", "domain.guest_agent"}
+)
 """Switches of collectors that are nothing without the domains' documents."""
 
 
+STATISTICS = "domain_stats"
+
+
 def make_collectors(parts: Parts) -> list[Collector]:
-    """The collectors that are switched on for this hypervisor."""
-    on = switches_of(parts.module.collectors)
-    return [
-        registration.make(parts)
-        for registration in REGISTRY
-        if not registration.switches or on.intersection(registration.switches)
+    """The collectors that are switched on for this hypervisor, those of plugins last."""
+    config = parts.module.collectors
+    made = [registration.make(parts) for registration in REGISTRY if is_on(registration, config)]
+    if STATISTICS in config.disable:
+        made.insert(0, DomainListCollector(parts.inventory, parts.filters))
+    own = {registration.name for registration in REGISTRY} | {DomainListCollector.name}
+    reserved = [(row.name, row.stat.type) for row in parts.module.rows]
+    reserved += [
+        (label_set_family(rule.name, ()).name, INFO) for rule in parts.module.metadata.rules
     ]
+    made += make_plugin_collectors(
+        parts.plugins,
+        enable=config.enable,
+        disable=config.disable,
+        taken=own,
+        reserved=reserved,
+    )
+    for name in sorted({*config.enable, *config.disable} - collector_names(parts.plugins)):
+        logger.warning("there is no collector or plugin %s to switch on or off", name)
+    return made
+
+
+def collector_names(plugins: Sequence[Plugin]) -> frozenset[str]:
+    """The names by which a collector or a plugin can be switched on or off."""
+    own = {registration.name for registration in REGISTRY}
+    return frozenset(own | {plugin.name for plugin in plugins})
+
+
+def is_on(registration: Registration, config: CollectorsConfig) -> bool:
+    """Whether the collector runs: its name goes before its switches."""
+    if registration.name in config.disable:
+        return False
+    if not registration.switches or registration.name in config.enable:
+        return True
+    return not _switched_on(config).isdisjoint(registration.switches)
 
 
 def switches_of(config: CollectorsConfig) -> frozenset[str]:
-    """The switches that are on, named as in the configuration file: `domain.stats`."""
+    """The switches that are on, named as in the configuration file: `domain.stats`.
+
+    Those of collectors that are switched on or off by their names count as these say.
+    """
+    on = set(_switched_on(config))
+    for registration in REGISTRY:
+        if registration.name in config.enable:
+            on |= {*registration.switches}
+    for registration in REGISTRY:
+        if registration.name in config.disable:
+            on -= {*registration.switches}
+    return frozenset(on)
+
+
+def _switched_on(config: CollectorsConfig) -> frozenset[str]:
     on = set()
     for section in fields(config):
         value = getattr(config, section.name)

@@ -4,16 +4,20 @@ A file's tree goes in, problems come out; a value of the wrong kind is passed ov
 sources together can show is checked on the finished configuration.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from exporter.config.file import ConfigFile
+from exporter.config.metric_rows import row_problem
 from exporter.config.problems import ConfigError, Problem, item_key, show, show_key
 from exporter.config.sections import (
     DEFAULT_MODULE,
     Config,
     ConnectionConfig,
     LibvirtConfig,
+    MetadataConfig,
     MetadataRuleConfig,
+    MetricRowConfig,
+    ModuleConfig,
     TargetConfig,
 )
 
@@ -22,6 +26,8 @@ __all__ = [
     "OF_ONE_CONNECTION",
     "check_credentials",
     "check_metadata_labels",
+    "check_own_filters",
+    "check_own_rows",
     "consistency_problems",
 ]
 
@@ -81,6 +87,73 @@ def check_metadata_labels(config: Config) -> None:
     ]
     if problems:
         raise ConfigError.of(problems)
+
+
+TITLE = "title"
+
+
+def check_own_filters(config: Config) -> None:
+    """Raises ConfigError for a filter by a label that no metadata are asked for, or a switch both ways."""
+    problems = []
+    for path, module in _modules(config):
+        known = {TITLE, *(rule.label for rule in module.metadata.all_rules)}
+        for kind in ("include", "exclude"):
+            for one in getattr(module.filter, f"domain_metadata_{kind}"):
+                if one.label not in known:
+                    key = show_key((*path, "filter", f"domain_metadata_{kind}"))
+                    message = f"there is no label {one.label} here: {_labels(module.metadata)}"
+                    problems.append(Problem(key, message))
+        both = sorted({*module.collectors.enable} & {*module.collectors.disable})
+        if both:
+            key = show_key((*path, "collectors", "disable"))
+            problems.append(Problem(key, f"{both[0]} is in collectors.enable too"))
+    if problems:
+        raise ConfigError.of(problems)
+
+
+def _labels(metadata: MetadataConfig) -> str:
+    labels = sorted({rule.label for rule in metadata.all_rules})
+    return f"metadata.profiles and metadata.rules give {', '.join((TITLE, *labels))}"
+
+
+def check_own_rows(config: Config) -> None:
+    """Raises ConfigError for rows of one's own that contradict themselves, each other or the rest."""
+    problems: list[Problem] = []
+    for path, module in _modules(config):
+        place = path or ("metrics",)
+        known: dict[str, MetricRowConfig] = {}
+        constant = {name for name, _ in config.metrics.extra_labels} | {*module.labels}
+        for number, row in enumerate(module.rows):
+            here = (*place, "rows", item_key(number))
+            found = row_problem(row.name, row.type) or _row_beside(row, known, constant)
+            if found is not None:
+                key, message = found
+                problems.append(Problem(show_key((*here, key)), message))
+            known.setdefault(row.name, row)
+    if problems:
+        raise ConfigError.of(problems)
+
+
+def _row_beside(
+    row: MetricRowConfig, known: Mapping[str, MetricRowConfig], constant: Collection[str]
+) -> tuple[str, str] | None:
+    other = known.get(row.name)
+    if other is not None and (other.type, other.help) != (row.type, row.help):
+        return "name", f"another row gives {row.name} another type or help"
+    for label, _ in row.labels:
+        if label in constant:
+            return "labels", f"the label {label} is a constant label of every sample"
+    return None
+
+
+def _modules(config: Config) -> Iterator[tuple[tuple[str, ...], ModuleConfig]]:
+    """The top level, and every module that says something else than it."""
+    top = config.top_level
+    yield (), top
+    for name, module in config.modules.items():
+        same = (module.filter, module.metadata, module.collectors, module.rows)
+        if same != (top.filter, top.metadata, top.collectors, top.rows):
+            yield ("modules", name), module
 
 
 def _beside_connections(file: ConfigFile) -> Iterator[Problem]:

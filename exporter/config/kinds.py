@@ -263,6 +263,7 @@ _OWN_LABELS = """
     account_name address cluster_version cores data_center_id dies group_id group_name host_tags mode
     os_id owner_domain resume_behavior root_id service_offering sockets storage_domain_id
     system_datastore template_name threads
+    capability change cpu_model cpu_vendor domain_name forward recipient success
 """
 RESERVED_LABELS = frozenset(_OWN_LABELS.split())
 """Label names that the exporter's own metrics use; an extra label must not hide one."""

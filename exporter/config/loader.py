@@ -16,6 +16,8 @@ from exporter.config.consistency import (
     CONNECTIONS,
     OF_ONE_CONNECTION,
     check_metadata_labels,
+    check_own_filters,
+    check_own_rows,
     consistency_problems,
 )
 from exporter.config.file import read_config_file
@@ -77,6 +79,8 @@ def load(
     config = structure_config(_complete(_nested(given.values)))
     check_metadata_labels(config)
     check_profile_labels(config)
+    check_own_filters(config)
+    check_own_rows(config)
     warnings = (*_unknown_variables(environ), *profile_warnings(config))
     return dataclasses.replace(config, warnings=warnings)
 
@@ -142,6 +146,9 @@ def _complete(tree: dict[str, Any]) -> dict[str, Any]:
         "metadata": tree.get("metadata"),
         "timeout": libvirt.get("timeout"),
         "profile": tree.get("metrics", {}).get("profile"),
+        "filter": tree.get("filter"),
+        "max_series": tree.get("metrics", {}).get("max_series"),
+        "rows": tree.get("metrics", {}).get("rows"),
     }
     if "connections" in libvirt:
         libvirt["connections"] = [_merged(entry, one) for one in libvirt["connections"]]

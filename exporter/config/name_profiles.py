@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NAME_PROFILES", "check_profile_labels", "profile_warnings"]
 
+DEFAULT_MODULE = "default"
 _EXPECTED = f"one of {', '.join(NAMES)}, or a list of them"
 
 
@@ -65,8 +66,9 @@ def profile_warnings(config: Config) -> Iterator[str]:
         for name in module.profile:
             for need in PROFILES[name].needs if name in PROFILES else ():
                 if not _is_on(module.collectors, need.switch):
+                    where = "" if module.name == DEFAULT_MODULE else f" of the module {module.name}"
                     yield (
-                        f"the profile {name} of the module {module.name} lacks {need.what}, "
+                        f"the profile {name}{where} lacks {need.what}, "
                         f"because the collector {need.switch} is off"
                     )
 

@@ -107,8 +107,9 @@ A flag goes before an environment variable, a variable before the file, the file
   `host`, which tells several hypervisors apart.
 - **URIs** are libvirt's: `qemu:///system`, `qemu+tls://hv1.example.org/system`. A word of letters,
   digits, `-` and `_` is an alias of libvirt.conf. A password has no place in one.
-- **Regular expressions** are Python's and have to match the whole of a URI, so that a dot needs a
-  backslash: one or a list of them in the file, with white space between them in a variable.
+- **Regular expressions** are Python's and have to match the whole of a URI, a name and so on, so that
+  a dot needs a backslash: one or a list of them in the file, with white space between them in a
+  variable (`\\s` stands for white space within one).
 - **Names** of connections, targets and modules are text that is no URI.
 - **Passwords** stand in files of their own, never in a setting.
 
@@ -169,19 +170,78 @@ which one of the two is known.
 - A value longer than `metadata.max_label_length` is cut and ends in an ellipsis.
 """
 
+_ROWS_EXAMPLE = """
+metrics:
+  rows:
+    - field: vcpu.<vcpu>.halt_wakeup.sum
+      name: own_vcpu_halt_wakeups_total
+      type: counter
+      help: Times that the vCPU was woken from a halt.
+    - field: block.<disk>.rd.times
+      name: own_disk_time_seconds_total
+      type: counter
+      unit: ns
+      help: Time spent on the disk.
+      labels: {direction: in}""".removeprefix("\n")
+
+_ROWS = f"""
+## Metrics of one's own
+
+A field of libvirt's statistics that the exporter does not show, or shows otherwise, becomes a metric by
+a row of the file; `libvirt_exporter_unknown_fields` counts the fields that nothing shows, and the log
+names them.
+
+```yaml
+{_ROWS_EXAMPLE}
+```
+
+- `<disk>`, `<interface>`, `<vcpu>` and the like stand for the number that libvirt puts there, and become
+  the labels that the exporter's own metrics have for them; a field without one has `domain`, `uuid` and
+  `hypervisor`.
+- The statistics that the field is of are asked for, even where the exporter's own metrics of them are
+  switched off.
+- A value is multiplied, then divided: `unit` and `multiplier` and `divisor` all count. A field that holds
+  text gives nothing.
+- These metrics bear the same names under every `metrics.profile`.
+"""
+
+_FILTERS = """
+## Filters
+
+`filter` says which domains, disks and interfaces are shown. Every expression has to match the whole
+text; upper and lower case differ.
+
+- What is to be included has to match one of the `include` expressions, if there are any, and none of
+  the `exclude` ones. Names, UUIDs, states and metadata all have to allow a domain.
+- A domain that is left out by its name, its UUID or its metadata is not asked for at all. By its state
+  it is left out of the page; the domains that run, or do not, are not asked for where that alone decides.
+- A filter by metadata is about a label of `metadata.profiles` and `metadata.rules`, or `title`:
+  `project_name=web-.*`. For each label that `include` names one of its expressions has to match; a label
+  that a domain does not have matches nothing. What a domain's document says has to be known: until it was
+  read, a moment after the domain was first seen, the domain is not shown.
+- `libvirt_domains` counts what is left.
+
+## The bound on series
+
+Where a hypervisor has more than `metrics.max_series` series, whole metrics are left out from the end of
+the page, in the reverse of the order in which the page has them: those of plugins first, the state and
+the CPU time of domains last. What is about the exporter itself (`libvirt_exporter_*`) and its connection
+always stays. `libvirt_exporter_series_dropped_total` counts what was left out.
+"""
+
 _FROM_TOP_LEVEL = {"read_only": "libvirt.read_only", "timeout": "libvirt.timeout"}
-_METADATA_RULES = "metadata.rules"
+_OWN_CHAPTERS = {"metadata.rules": _METADATA, "metrics.rows": _ROWS}
 _ENTRY_HEAD = ("Key", "Default", "Meaning")
 _HEAD = ("Key", "Flag", "Environment", "Default", "Meaning")
 
 
 def render_markdown() -> str:
     """The whole page: which source goes first, an example, kinds of values, one line a setting."""
-    tables: dict[str, list[str]] = {_MANY: [], _METADATA: []}
+    tables: dict[str, list[str]] = {_MANY: [], _METADATA: [], _ROWS: []}
     for key, one in ENTRIES.items():
-        tables[_METADATA if key == _METADATA_RULES else _MANY].extend(_entries_table(key, one))
+        tables[_OWN_CHAPTERS.get(key, _MANY)].extend(_entries_table(key, one))
     sections = (line for text, lines in tables.items() for line in (text, *lines))
-    return "\n".join((_INTRODUCTION, *_table(), *sections))
+    return "\n".join((_INTRODUCTION, *_table(), *sections, _FILTERS))
 
 
 def _table() -> Iterator[str]:
@@ -214,7 +274,8 @@ def _entries_table(key: str, entries: Entries) -> Iterator[str]:
 
 def _field_line(field: Field) -> str:
     if field.doc is None:
-        return _table_line(_code(field.key), "top level", f"As the top level's `{field.key}`.")
+        meaning = field.entries.help if field.entries else f"As the top level's `{field.key}`."
+        return _table_line(_code(field.key), "top level", meaning)
     if field.is_required:
         default = "required"
     elif field.key in _FROM_TOP_LEVEL:

@@ -13,6 +13,13 @@ from types import MappingProxyType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from exporter.config.endpoints import NAME, OPTIONAL_URI, PASSWORD_FILE, PATTERNS, URI, USERNAME
+from exporter.config.filters import (
+    COLLECTOR_NAMES,
+    LABEL_REGEXES,
+    REGEXES,
+    STATE_REGEXES,
+    LabelPattern,
+)
 from exporter.config.kinds import (
     ADDRESSES,
     BOOLEAN,
@@ -27,9 +34,11 @@ from exporter.config.kinds import (
     integer,
 )
 from exporter.config.metadata import LABEL, NAMESPACE, PATH, PROFILES, SET_NAME
+from exporter.config.metric_rows import DIVISOR, FIELD, HELP, METRIC, UNITS, statistics_of
 from exporter.config.name_profiles import NAME_PROFILES
 from exporter.metrics.metadata_profiles import PROFILES as RULES_BY_PROFILE
 from exporter.metrics.metadata_profiles import MetadataRule
+from exporter.metrics.rows import COUNTER, GAUGE, Group, Scale, Stat
 from exporter.profiles.tables import NATIVE
 
 __all__ = [
@@ -42,11 +51,13 @@ __all__ = [
     "DomainCollectors",
     "Entries",
     "Field",
+    "FilterConfig",
     "HostCollectors",
     "LibvirtConfig",
     "LoggingConfig",
     "MetadataConfig",
     "MetadataRuleConfig",
+    "MetricRowConfig",
     "MetricsConfig",
     "ModuleConfig",
     "NetworkCollectors",
@@ -285,6 +296,70 @@ class CollectorsConfig:
     min_interval_seconds: Annotated[
         float, Doc(duration(0, _DAY), "Age up to which a page is served again; 0 is never.")
     ] = 0.0
+    enable: Annotated[
+        tuple[str, ...],
+        Doc(
+            COLLECTOR_NAMES,
+            "Collector or plugin to switch on, by its name on the page; may be repeated.",
+        ),
+    ] = ()
+    disable: Annotated[
+        tuple[str, ...],
+        Doc(
+            COLLECTOR_NAMES,
+            "Collector or plugin to switch off, whatever else says; may be repeated.",
+        ),
+    ] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MetricRowConfig:
+    """A metric of one's own, out of a field of the domains' statistics."""
+
+    field: Annotated[
+        str,
+        Doc(
+            FIELD,
+            "The field, with its varying parts in angle brackets: `block.<disk>.rd.bytes`; "
+            "each becomes the labels that the exporter's own metrics have for it.",
+        ),
+    ]
+    name: Annotated[
+        str, Doc(METRIC, "The metric; rows of one name share it, each with other labels.")
+    ]
+    help: Annotated[str, Doc(HELP, "What the metric means, as one sentence.")]
+    type: Annotated[
+        str, Doc(choice("counter", "gauge"), "A counter's name ends in `_total`, no other does.")
+    ] = "gauge"
+    unit: Annotated[
+        str,
+        Doc(
+            choice(*UNITS),
+            "What libvirt counts in: `ns`, `us` and `ms` become seconds, `kib` and `mib` bytes.",
+        ),
+    ] = "none"
+    multiplier: Annotated[
+        int, Doc(integer(1, 10**12), "What the value is multiplied by, beside its unit.")
+    ] = 1
+    divisor: Annotated[
+        int, Doc(DIVISOR, "What the value is divided by, beside its unit: a power of ten.")
+    ] = 1
+    labels: Annotated[
+        tuple[tuple[str, str], ...], Doc(LABELS, "Constant labels of this row's series.")
+    ] = ()
+
+    @property
+    def stat(self) -> Stat:
+        """The row as the tables have it."""
+        unit = UNITS[self.unit]
+        scale = Scale(unit.multiplier * self.multiplier, unit.divisor * self.divisor)
+        kind = COUNTER if self.type == "counter" else GAUGE
+        return Stat(self.field, self.name, kind, self.help, scale=scale, labels=self.labels)
+
+    @property
+    def group(self) -> Group:
+        """The row, with the statistics that it needs."""
+        return Group("", statistics_of(self.field), (self.stat,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +376,22 @@ class MetricsConfig:
             "exporter's (tinkoff, inovex, kumina, vexxhost, uos); may be repeated.",
         ),
     ] = (NATIVE,)
+    max_series: Annotated[
+        int,
+        Doc(
+            integer(0, 1_000_000_000),
+            "Series that one hypervisor may have on a page; beyond it whole metrics are left out, "
+            "the last first, and counted. 0 is no bound.",
+        ),
+    ] = 1_000_000
+    rows: Annotated[
+        tuple[MetricRowConfig, ...],
+        Entries(
+            MetricRowConfig,
+            "Metrics of one's own, out of the fields of the domains' statistics.",
+            is_list=True,
+        ),
+    ] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,6 +464,68 @@ class MetadataConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class FilterConfig:
+    """What is shown at all. Every expression has to match the whole text."""
+
+    domain_name_include: Annotated[
+        tuple[re.Pattern[str], ...],
+        Doc(REGEXES, "Only domains whose name matches; may be repeated."),
+    ] = ()
+    domain_name_exclude: Annotated[
+        tuple[re.Pattern[str], ...],
+        Doc(REGEXES, "No domain whose name matches; may be repeated."),
+    ] = ()
+    domain_uuid_include: Annotated[
+        tuple[re.Pattern[str], ...],
+        Doc(REGEXES, "Only domains whose UUID matches, in small letters; may be repeated."),
+    ] = ()
+    domain_uuid_exclude: Annotated[
+        tuple[re.Pattern[str], ...],
+        Doc(REGEXES, "No domain whose UUID matches, in small letters; may be repeated."),
+    ] = ()
+    domain_state_include: Annotated[
+        tuple[re.Pattern[str], ...],
+        Doc(STATE_REGEXES, "Only domains in a state that matches; may be repeated."),
+    ] = ()
+    domain_state_exclude: Annotated[
+        tuple[re.Pattern[str], ...],
+        Doc(STATE_REGEXES, "No domain in a state that matches; may be repeated."),
+    ] = ()
+    domain_metadata_include: Annotated[
+        tuple[LabelPattern, ...],
+        Doc(
+            LABEL_REGEXES,
+            "Only domains of which this label of their metadata, or `title`, matches; "
+            "may be repeated.",
+        ),
+    ] = ()
+    domain_metadata_exclude: Annotated[
+        tuple[LabelPattern, ...],
+        Doc(
+            LABEL_REGEXES,
+            "No domain of which this label of its metadata, or `title`, matches; "
+            "may be repeated.",
+        ),
+    ] = ()
+    disk_include: Annotated[
+        tuple[re.Pattern[str], ...],
+        Doc(REGEXES, "Only disks whose name in the guest matches; may be repeated."),
+    ] = ()
+    disk_exclude: Annotated[
+        tuple[re.Pattern[str], ...],
+        Doc(REGEXES, "No disk whose name in the guest matches; may be repeated."),
+    ] = ()
+    interface_include: Annotated[
+        tuple[re.Pattern[str], ...],
+        Doc(REGEXES, "Only interfaces of domains whose name on the host matches; may be repeated."),
+    ] = ()
+    interface_exclude: Annotated[
+        tuple[re.Pattern[str], ...],
+        Doc(REGEXES, "No interface of a domain whose name on the host matches; may be repeated."),
+    ] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class LoggingConfig:
     level: Annotated[
         str, Doc(choice("debug", "info", "warning", "error"), "Least severe level that is logged.")
@@ -418,6 +571,14 @@ class ModuleConfig:
         tuple[str, ...],
         Doc(NAME_PROFILES, "Names under which the metrics are shown, as `metrics.profile`."),
     ] = (NATIVE,)
+    filter: FilterConfig = FilterConfig()
+    max_series: Annotated[
+        int, Doc(integer(0, 1_000_000_000), "Series on a page, as `metrics.max_series`.")
+    ] = 1_000_000
+    rows: Annotated[
+        tuple[MetricRowConfig, ...],
+        Entries(MetricRowConfig, "Metrics of one's own, as `metrics.rows`.", is_list=True),
+    ] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -465,6 +626,7 @@ class Config:
         Entries(TargetConfig, "Hypervisors that may be probed by their names."),
     ] = field(default_factory=dict)
     metadata: MetadataConfig = MetadataConfig()
+    filter: FilterConfig = FilterConfig()
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -481,6 +643,9 @@ class Config:
             self.metadata,
             self.libvirt.timeout_seconds,
             profile=self.metrics.profile,
+            filter=self.filter,
+            max_series=self.metrics.max_series,
+            rows=self.metrics.rows,
         )
 
 

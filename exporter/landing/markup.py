@@ -19,7 +19,7 @@ Child: TypeAlias = "str | list[Markup] | None"
 _VOID = frozenset({"meta", "rect"})
 
 
-def tag(name: str, *children: Child, **attributes: str | bool | None) -> Markup:
+def tag(name: str, /, *children: Child, **attributes: str | bool | None) -> Markup:
     """An element. Attributes: True stands alone, False and None are left out; `class_` is class, _ is -."""
     parts = [f"<{name}"]
     for key, value in attributes.items():

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["CollectorView", "DomainView", "HypervisorView", "Part", "ProbedView", "Rates", "Snapshot"]
+__all__ = [
+    "CollectorView",
+    "DomainView",
+    "HypervisorView",
+    "Part",
+    "ProbedView",
+    "Rates",
+    "Snapshot",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +37,10 @@ class DomainView:
     reason: str = ""
     vcpus: int | None = None
     memory_used: float | None = None
-    """Of the host, by the domain's process."""
+    """By the guest where it tells, else by the domain's process on the host."""
     memory_max: float | None = None
+    is_told_by_guest: bool = False
+    """Whether `memory_used` is: only then does a full memory say that the guest has none left."""
     uptime: float | None = None
     has_timed_out: bool = False
     rates: Rates = Rates()

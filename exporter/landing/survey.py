@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -36,7 +37,7 @@ from libvirt_rpc.version import __version__
 __all__ = ["take_snapshot"]
 
 # A label's value has its quotes escaped, so that nothing in a name looks like this.
-_LINE = re.compile(rb'[{,]uuid="([0-9a-f-]{36})"[^\n]* (\S+)\n')
+_SERIES = re.compile(rb'([^\n]*[{,]uuid="([0-9a-f-]{36})"[^\n]*) (\S+)\n')
 
 STATE = "libvirt_domain_state"
 REASON = "libvirt_domain_state_reason_info"
@@ -75,31 +76,33 @@ def _hypervisor(target: Target, scraped: Scraped | None) -> HypervisorView:
             reconnects=hypervisor.reconnects,
         )
     identity = hypervisor.identity
-    view = {
-        "uri": hypervisor.uri.redacted,
-        "is_connected": True,
-        "host": host,
-        "hostname": identity.hostname if identity is not None else "",
-        "versions": _versions(hypervisor),
-        "connected_at": hypervisor.connected_at,
-        "reconnects": hypervisor.reconnects,
-    }
-    if scraped is None:
-        return HypervisorView(**view)  # type: ignore[arg-type]  # the fields above, by their names
+    view = HypervisorView(
+        hypervisor.uri.redacted,
+        is_connected=True,
+        host=host,
+        hostname=identity.hostname if identity is not None else "",
+        versions=_versions(hypervisor),
+        connected_at=hypervisor.connected_at,
+        reconnects=hypervisor.reconnects,
+    )
+    return view if scraped is None else _with_page(view, scraped)
+
+
+def _with_page(view: HypervisorView, scraped: Scraped) -> HypervisorView:
     page = scraped.page
     collectors, missing = _collectors(page)
     span = None
     if scraped.earlier_data_time is not None:
         span = scraped.data_time - scraped.earlier_data_time
-    return HypervisorView(
-        **view,  # type: ignore[arg-type]  # as above
+    return dataclasses.replace(
+        view,
         scraped_at=scraped.at,
         scrape_seconds=_value(page, LAST_SCRAPE_DURATION.name),
         has_failed=bool(_value(page, LAST_SCRAPE_ERROR.name)),
         stuck_calls=int(_value(page, STUCK_CALLS.name) or 0),
         collectors=collectors,
         missing=missing,
-        domains=tuple(_domains(scraped, span, host)),
+        domains=tuple(_domains(scraped, span, view.host)),
         rates_over=span,
     )
 
@@ -151,27 +154,41 @@ def _domains(scraped: Scraped, span: float | None, host: str) -> Iterator[Domain
     reasons = {one.labels["uuid"]: one.labels["reason"] for one in read_family(page, REASON)}
     states = _sums(page, STATE)
     vcpus = _sums(page, "libvirt_domain_vcpu_count")
-    resident = _sums(page, "libvirt_domain_memory_rss_bytes")
-    current = _sums(page, "libvirt_domain_memory_current_bytes")
+    resident = _resident(page)
+    told = _told_by_guests(page)
     largest = _sums(page, "libvirt_domain_memory_max_bytes")
     uptimes = _sums(page, DOMAIN_UPTIME.name)
     timed_out = _sums(page, DOMAIN_STATS_TIMED_OUT.name)
     rates = [_rates(page.lines(name), scraped.earlier.get(name, b""), span) for name in COUNTERS]
     for uuid, name in names.items():
-        is_active = uuid in uptimes or uuid in resident
         yield DomainView(
             name=name,
             uuid=uuid,
             state=int(states[uuid]) if uuid in states else None,
             reason=reasons.get(uuid, ""),
             vcpus=int(vcpus[uuid]) if uuid in vcpus else None,
-            memory_used=resident.get(uuid, current.get(uuid) if is_active else None),
+            memory_used=told.get(uuid, resident.get(uuid)),
+            is_told_by_guest=uuid in told,
             memory_max=largest.get(uuid),
             uptime=uptimes.get(uuid),
             has_timed_out=bool(timed_out.get(uuid)),
             rates=Rates(*(one.get(uuid) for one in rates)),
             host=host,
         )
+
+
+def _resident(page: Page) -> dict[str, float]:
+    """What the domain's process has of the host, without QEMU's own part."""
+    current = _sums(page, "libvirt_domain_memory_current_bytes")
+    resident = _sums(page, "libvirt_domain_memory_rss_bytes")
+    return {uuid: min(value, current.get(uuid, value)) for uuid, value in resident.items()}
+
+
+def _told_by_guests(page: Page) -> dict[str, float]:
+    """What the guests use, which their balloon drivers tell."""
+    managed = _sums(page, "libvirt_domain_memory_available_bytes")
+    usable = _sums(page, "libvirt_domain_memory_usable_bytes")
+    return {uuid: managed[uuid] - usable[uuid] for uuid in managed.keys() & usable.keys()}
 
 
 def _sums(page: Page, family: str) -> dict[str, float]:
@@ -181,22 +198,29 @@ def _sums(page: Page, family: str) -> dict[str, float]:
 def _sums_of(lines: bytes) -> dict[str, float]:
     """The values of a family by domain, those of its disks and interfaces added up."""
     sums: dict[str, float] = {}
-    for match in _LINE.finditer(lines):
-        uuid = match[1].decode()
-        sums[uuid] = sums.get(uuid, 0.0) + float(match[2])
+    for match in _SERIES.finditer(lines):
+        uuid = match[2].decode()
+        sums[uuid] = sums.get(uuid, 0.0) + float(match[3])
     return sums
 
 
 def _rates(lines: bytes, earlier: bytes, span: float | None) -> dict[str, float]:
-    """A second, by domain; a counter that went down has begun anew and gives none."""
+    """A second, by domain. A device that was not there before counts from the next scrape on; a counter
+    that went down has begun anew, and the domain has no rate.
+    """
     if span is None:
         return {}
-    before = _sums_of(earlier)
-    return {
-        uuid: (value - before[uuid]) / span
-        for uuid, value in _sums_of(lines).items()
-        if uuid in before and value >= before[uuid]
-    }
+    before = {match[1]: float(match[3]) for match in _SERIES.finditer(earlier)}
+    rates: dict[str, float] = {}
+    fallen: set[str] = set()
+    for match in _SERIES.finditer(lines):
+        if match[1] not in before:
+            continue
+        uuid, grown = match[2].decode(), float(match[3]) - before[match[1]]
+        if grown < 0:
+            fallen.add(uuid)
+        rates[uuid] = rates.get(uuid, 0.0) + grown / span
+    return {uuid: rate for uuid, rate in rates.items() if uuid not in fallen}
 
 
 def _probed(

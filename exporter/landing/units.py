@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
 
 __all__ = ["render_bytes", "render_duration", "render_rate", "render_share", "render_time"]
-
-from datetime import UTC, datetime
 
 NOT_KNOWN = "\N{EN DASH}"
 _SPACE = "\N{NARROW NO-BREAK SPACE}"
 _BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _STEP = 1024
-_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+_UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 
 
 def render_bytes(amount: float | None) -> str:
@@ -35,9 +34,9 @@ def render_rate(amount: float | None) -> str:
 
 def render_share(share: float | None) -> str:
     """`35 %`; below ten with a decimal where that says something."""
-    if share is None or not math.isfinite(share):
+    percent = math.nan if share is None else share * 100
+    if not math.isfinite(percent):
         return NOT_KNOWN
-    percent = share * 100
     decimals = 1 if 0.05 <= percent < 9.95 else 0
     return f"{percent:.{decimals}f}{_SPACE}%"
 
@@ -51,21 +50,14 @@ def render_duration(seconds: float | None) -> str:
         return f"{seconds * 1000:.0f}{_SPACE}ms"
     if seconds < 9.95:
         return f"{seconds:.1f}{_SPACE}s"
-    whole = round(seconds)
-    if whole < _MINUTE:
-        return f"{whole}{_SPACE}s"
-    if whole < _HOUR:
-        return _pair(whole, _MINUTE, "min", 1, "s")
-    if whole < _DAY:
-        return _pair(whole, _HOUR, "h", _MINUTE, "min")
-    return _pair(whole, _DAY, "d", _HOUR, "h")
-
-
-def _pair(seconds: int, large: int, large_unit: str, small: int, small_unit: str) -> str:
-    first, rest = divmod(seconds, large)
-    second = rest // small
-    text = f"{first}{_SPACE}{large_unit}"
-    return f"{text} {second}{_SPACE}{small_unit}" if second else text
+    counted = []
+    rest = round(seconds)
+    for unit, size in _UNITS:
+        count, rest = divmod(rest, size)
+        counted.append((count, unit))
+    while counted[0][0] == 0:
+        del counted[0]
+    return " ".join(f"{count}{_SPACE}{unit}" for count, unit in counted[:2] if count)
 
 
 def render_time(seconds: float) -> str:

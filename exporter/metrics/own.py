@@ -6,6 +6,13 @@ Data only: the names, types and labels; what fills them in stands where the valu
 from exporter.metrics.instances import DOMAIN_LABELS, INSTANCE_LABELS
 from exporter.metrics.rows import COUNTER, GAUGE, HISTOGRAM, Family
 
+DOMAINS = Family(
+    "libvirt_domains",
+    GAUGE,
+    "Domains of the hypervisor by their state, `unknown` where nothing came of one.",
+    ("state",),
+)
+
 DOMAIN_UPTIME = Family(
     "libvirt_domain_uptime_seconds",
     GAUGE,
@@ -100,6 +107,12 @@ COLLECTOR_AVAILABLE = Family(
     ("collector", "reason"),
 )
 
+SERIES_DROPPED = Family(
+    "libvirt_exporter_series_dropped_total",
+    COUNTER,
+    "Series that were left out of pages because there were more than `metrics.max_series`.",
+)
+
 RPC_DURATION = Family(
     "libvirt_exporter_rpc_duration_seconds",
     HISTOGRAM,
@@ -139,6 +152,7 @@ UNKNOWN_FIELDS = Family(
 )
 
 FAMILIES: tuple[Family, ...] = (
+    DOMAINS,
     DOMAIN_UPTIME,
     DOMAIN_START_TIME,
     DOMAIN_STATS_TIMED_OUT,
@@ -153,6 +167,7 @@ FAMILIES: tuple[Family, ...] = (
     COLLECTOR_DURATION,
     COLLECTOR_SUCCESS,
     COLLECTOR_AVAILABLE,
+    SERIES_DROPPED,
     RPC_DURATION,
     RPC_ERRORS,
     STUCK_CALLS,

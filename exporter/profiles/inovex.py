@@ -304,7 +304,6 @@ INOVEX = Profile(
             "libvirt_domain_info, _openstack_info, _block_stats_info and _interface_stats_info",
         ),
         Need("domain.jobs", "libvirt_domain_job_info_*"),
-        Need("host.stats", "libvirt_domains"),
         Need("network.networks", "source_bridge of interfaces on virtual networks"),
         Need("storage.pools", "libvirt_storage_pool_*"),
     ),

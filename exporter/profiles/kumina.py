@@ -50,6 +50,5 @@ KUMINA = Profile(
     (
         Need("domain.info", "source_file, source_bridge and the labels of OpenStack"),
         Need("network.networks", "source_bridge of interfaces on virtual networks"),
-        Need("host.stats", "libvirt_domains_number"),
     ),
 )

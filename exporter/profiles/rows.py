@@ -6,7 +6,7 @@ of its own labels, or of those of another series that is looked up by what the t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass
 
 from exporter.metrics.rows import UNIT, MetricType, Scale
@@ -191,24 +191,31 @@ class Profile:
     needs: tuple[Need, ...]
 
 
-def lookups_of(row: Row) -> frozenset[Lookup]:
-    """What a row's labels, selection and value are looked up in, beside its source."""
+def lookups_of(row: Row) -> Mapping[Lookup, bool]:
+    """What a row is looked up in beside its source, and whether by its own labels alone."""
     texts = [text for _, text in row.labels]
     texts += [only.text for only in row.only]
     if isinstance(row.value, Written):
         texts.append(row.value.text)
-    return frozenset(lookup for text in texts for lookup in _lookups(text))
+    found: dict[Lookup, bool] = {}
+    for text in texts:
+        for lookup, by_own in _lookups(text):
+            found[lookup] = found.get(lookup, True) and by_own
+    return found
 
 
-def _lookups(text: Text) -> frozenset[Lookup]:
+def _lookups(text: Text) -> Iterator[tuple[Lookup, bool]]:
     match text:
         case Own() | Constant():
-            return frozenset()
+            pass
         case Rank(lookup):
-            return frozenset({lookup})
+            yield lookup, True
         case Found(lookup, by=by):
-            return frozenset({lookup}).union(*map(_lookups, by))
+            yield lookup, not by
+            for one in by:
+                yield from _lookups(one)
         case Cases(of, cases, otherwise):
-            return _lookups(of).union(_lookups(otherwise), *map(_lookups, cases.values()))
+            for one in (of, otherwise, *cases.values()):
+                yield from _lookups(one)
         case Before(of) | Behind(of) | Version(of):
-            return _lookups(of)
+            yield from _lookups(of)

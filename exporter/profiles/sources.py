@@ -60,6 +60,7 @@ STATE_CODE = Found(_STATES, VALUE)
 ACTIVE = Only(STATE_CODE, frozenset({_SHUTOFF}), but=True)
 """Domains that have a process: libvirt has figures of the others too, but most exporters ask for none."""
 
+
 def openstack(label: str) -> Text:
     """A label of the OpenStack instance that the domain is, empty where it is none."""
     return Found(_OPENSTACK, label)

@@ -32,26 +32,37 @@ class Table:
 
     def __init__(self, lookup: Lookup) -> None:
         self._lookup = lookup
-        self._lines: bytes | None = None
+        self._lines = b""
+        self._series: dict[str, Series] = {}
         self._found: dict[tuple[str, ...], Series] = {}
         self._ranks: dict[tuple[str, ...], int] = {}
         self.version = 0
         """Changes with every change of a series or a value."""
+        self.changed: frozenset[str] = frozenset()
+        """First keys of the series that the last change was about."""
 
     def read(self, lines: bytes) -> None:
         if lines == self._lines:
             return
         self._lines = lines
-        self.version += 1
-        self._found = {}
+        known, self._series = self._series, {}
+        for line in lines.decode().split("\n")[:-1]:
+            self._series[line] = known.get(line) or read_line(line)
+        old, self._found = self._found, {}
         self._ranks = {}
         counts: dict[str, int] = {}
-        for series in map(read_line, lines.decode().split("\n")[:-1]):
+        for series in self._series.values():
             key = tuple(series.labels.get(label, "") for label in self._lookup.keys)
             if key not in self._found:
                 self._found[key] = series
                 self._ranks[key] = counts.get(key[0], 0)
                 counts[key[0]] = self._ranks[key] + 1
+        self.version += 1
+        self.changed = frozenset(
+            key[0]
+            for key in old.keys() | self._found.keys()
+            if old.get(key) is not self._found.get(key)
+        )
 
     def text(self, key: tuple[str, ...], label: str) -> str | None:
         """A label of the series with this key, or its value; None where there is no such series."""

@@ -126,6 +126,63 @@ _DISK_ROWS = (
     ),
 )
 
+_UNITS = {"bytes": "bytes", "iops": "requests"}
+"""Of a limit: our word and its."""
+
+_LIMIT_TABLE = (
+    *(
+        (
+            f"limit_{operation}_{name}",
+            f"{operation}_{unit}_per_second",
+            f"{operation.capitalize()} {name} of the disk a second at most.",
+        )
+        for unit, name in _UNITS.items()
+        for operation in ("total", "write", "read")
+    ),
+    *(
+        (
+            f"limit_burst_{operation}_{name}",
+            f"{operation}_{unit}_burst_per_second",
+            f"{operation.capitalize()} {name} of the disk a second in a burst.",
+        )
+        for unit, name in _UNITS.items()
+        for operation in ("total", "write", "read")
+    ),
+    *(
+        (name, source, f"How long a burst of {operation} {what} may last.")
+        for operation in ("total", "write", "read")
+        for name, source, what in (
+            (
+                f"limit_burst_{operation}_bytes_length_seconds",
+                f"{operation}_bytes_burst_length_seconds",
+                "bytes",
+            ),
+            (
+                f"limit_burst_length_{operation}_requests_seconds",
+                f"{operation}_iops_burst_length_seconds",
+                "requests",
+            ),
+        )
+    ),
+    (
+        "size_iops_bytes",
+        "iops_size_bytes",
+        "Size beyond which a request to the disk counts as several.",
+    ),
+)
+
+_LIMIT_ROWS = tuple(
+    Row(
+        f"libvirt_domain_block_stats_{name}",
+        GAUGE,
+        text,
+        f"libvirt_domain_disk_throttle_{source}",
+        _DISK,
+        only=(IS_DISK,),
+    )
+    for name, source, text in _LIMIT_TABLE
+)
+
 _INTERFACE_META = Row(
     "libvirt_domain_interface_meta",
     GAUGE,
@@ -167,6 +224,7 @@ TINKOFF = Profile(
         *_INFO_ROWS,
         *vcpu_rows(_VCPU, (ACTIVE,)),
         *_DISK_ROWS,
+        *_LIMIT_ROWS,
         _INTERFACE_META,
         *interface_rows(_INTERFACE, (ACTIVE,)),
         *_MEMORY_ROWS,

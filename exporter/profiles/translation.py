@@ -6,13 +6,14 @@ it is looked up in does. A page whose values alone changed costs a look at each 
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Context, Decimal
 
 from exporter import metrics
-from exporter.exposition import Labels, Page, render_labels, render_value
+from exporter.exposition import Labels, Page, escape_label_value, render_labels, render_value
 from exporter.metrics.rows import UNIT, Family, Scale
 from exporter.page_reader import read_line
 from exporter.profiles.rows import (
@@ -28,7 +29,7 @@ from exporter.profiles.rows import (
 from exporter.profiles.tables import NATIVE, PROFILES, means_the_same
 from exporter.profiles.texts import Line, Source, Table
 
-__all__ = ["Translation"]
+__all__ = ["Translation", "scaled"]
 
 _EXACT = Context(prec=64)
 """A 64-bit number of nanoseconds, and some more."""
@@ -37,6 +38,9 @@ _KEPT_PREFIXES = ("libvirt_exporter_", "libvirt_connection_")
 """The exporter's word about itself, which is there under every profile."""
 
 _OURS = "libvirt_"
+
+MOST_CHANGES = 32
+"""Of more domains at once everything is made anew, which is then quicker."""
 
 
 class Translation:
@@ -56,10 +60,15 @@ class Translation:
         native = _native_names() if self._has_native else frozenset()
         self._rows = _united([row for row in rows if row.name not in native], labels)
         self._beside_ours = _beside_ours([row for row in rows if row.name in native])
-        translated: list[_TranslatedRow | _WidenedFamily] = [*self._rows]
-        translated += self._beside_ours.values()
-        for one in translated:
-            self._tables |= {lookup: Table(lookup) for lookup in one.lookups}
+        self._all: list[_TranslatedRow | _WidenedFamily] = [*self._rows]
+        self._all += self._beside_ours.values()
+        for one in self._all:
+            self._tables |= {lookup: Table(lookup) for lookup in one.kept.lookups}
+
+    @property
+    def kept_lines(self) -> int:
+        """Beginnings of lines that are kept for the next page."""
+        return sum(one.kept.count for one in self._all)
 
     def __call__(self, page: Page) -> Page:
         """The page under the profiles' names; `page` itself stays as it is."""
@@ -111,20 +120,43 @@ def _beside_ours(rows: Sequence[Row]) -> dict[str, _WidenedFamily]:
 
 
 class _Kept:
-    """What a row made of the text before the value, for as long as its lookups stay as they are."""
+    """What rows made of the text before the value, for as long as what they looked up stays as it is."""
 
-    def __init__(self, lookups: Sequence[Lookup]) -> None:
-        self.lookups = lookups
-        self._versions: tuple[int, ...] = ()
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.lookups: dict[Lookup, bool] = {}
+        for row in rows:
+            for lookup, by_own in lookups_of(row).items():
+                self.lookups[lookup] = self.lookups.get(lookup, True) and by_own
+        self._versions = dict.fromkeys(self.lookups, 0)
         self._made: dict[bytes, bytes | None] = {}
 
+    @property
+    def count(self) -> int:
+        return len(self._made)
+
     def of(self, source: Source, lines: Sequence[Line]) -> dict[bytes, bytes | None]:
-        versions = tuple(source.tables[lookup].version for lookup in self.lookups)
+        changed: set[str] = set()
+        is_known = True
+        for lookup, version in self._versions.items():
+            table = source.tables[lookup]
+            if table.version != version:
+                self._versions[lookup] = table.version
+                changed |= table.changed
+                is_known = is_known and self.lookups[lookup] and table.version == version + 1
+        if not is_known or len(changed) > MOST_CHANGES:
+            self._made = {}
+        elif changed:
+            self._forget(changed)
         # Whatever is gone from the page stays here for a while, but not for ever.
-        if versions != self._versions or len(self._made) > 2 * len(lines):
-            self._versions = versions
+        if len(self._made) > 2 * len(lines):
             self._made = {}
         return self._made
+
+    def _forget(self, keys: Iterable[str]) -> None:
+        """Drops what is of series with one of these texts among their labels."""
+        quoted = (re.escape(f'"{escape_label_value(key)}"'.encode()) for key in keys)
+        is_of_one = re.compile(b"|".join(quoted)).search
+        self._made = {begin: made for begin, made in self._made.items() if not is_of_one(begin)}
 
 
 class _TranslatedRow:
@@ -135,15 +167,14 @@ class _TranslatedRow:
         self._row = row
         self._selections = selections
         self._constants = tuple(one for one in labels if one[0] not in row.label_names)
-        self.lookups = _lookups([replace(row, only=only) for only in selections])
-        self._kept = _Kept(self.lookups)
+        self.kept = _Kept([replace(row, only=only) for only in selections])
         self._finish = _finish(row)
 
     def lines(self, source: Source) -> bytes:
         lines = source.lines(self._row.source)
         if not lines:
             return b""
-        made = self._kept.of(source, lines)
+        made = self.kept.of(source, lines)
         values = []
         for prefix, blank, value in lines:
             try:
@@ -168,7 +199,7 @@ class _TranslatedRow:
                 number = source.text(text, series)
                 if not number:
                     return None
-                return f"{begin}{_scaled(number, scale)}\n".encode()
+                return f"{begin}{scaled(number, scale)}\n".encode()
             case UsedPercent():
                 return f"{series.labels['uuid']} {begin}".encode()
             case Scaled() | Age():
@@ -198,15 +229,12 @@ def _as_they_are(values: _Values, _: Source) -> bytes:
 
 
 def _each_scaled(scale: Scale) -> Callable[[_Values, Source], bytes]:
-    def scaled(values: _Values, _: Source) -> bytes:
+    def finish(values: _Values, _: Source) -> bytes:
         return b"".join(
-            [
-                b"%b%b\n" % (begin, _scaled(value.decode(), scale).encode())
-                for begin, value in values
-            ]
+            [b"%b%b\n" % (begin, scaled(value.decode(), scale).encode()) for begin, value in values]
         )
 
-    return scaled
+    return finish
 
 
 def _summed(scale: Scale) -> Callable[[_Values, Source], bytes]:
@@ -216,7 +244,7 @@ def _summed(scale: Scale) -> Callable[[_Values, Source], bytes]:
             sums[begin] = _EXACT.add(sums.get(begin, Decimal(0)), Decimal(value.decode()))
         return b"".join(
             [
-                b"%b%b\n" % (begin, _scaled(str(total), scale).encode())
+                b"%b%b\n" % (begin, scaled(str(total), scale).encode())
                 for begin, total in sums.items()
             ]
         )
@@ -250,7 +278,7 @@ def _percentage(begin: bytes, value: bytes, rest: Mapping[str, str]) -> Iterator
         yield b"%b%b\n" % (begin, render_value(used).encode())
 
 
-def _scaled(number: str, scale: Scale) -> str:
+def scaled(number: str, scale: Scale) -> str:
     """A number in another unit, with all its digits. What is no finite number stays as it is."""
     if scale == UNIT and "E" not in number and "e" not in number:
         return number
@@ -268,12 +296,11 @@ class _WidenedFamily:
     def __init__(self, name: str, rows: Sequence[Row]) -> None:
         self._name = name
         self._rows = rows
-        self.lookups = _lookups(rows)
-        self._kept = _Kept(self.lookups)
+        self.kept = _Kept(rows)
 
     def lines(self, source: Source) -> bytes:
         lines = source.lines(self._name)
-        made = self._kept.of(source, lines)
+        made = self.kept.of(source, lines)
         parts = []
         for prefix, blank, value in lines:
             begin = made.get(prefix)
@@ -290,7 +317,3 @@ class _WidenedFamily:
                 for name, text in row.labels:
                     labels.setdefault(name, source.text(text, series) or "")
         return f"{series.name}{render_labels(labels.items())} ".encode()
-
-
-def _lookups(rows: Sequence[Row]) -> tuple[Lookup, ...]:
-    return tuple(dict.fromkeys(lookup for row in rows for lookup in lookups_of(row)))

@@ -400,7 +400,7 @@ UOS = Profile(
     ),
     (
         Need("domain.info", "libvirt_vm_autostart_enabled, _persistent, _managed_save and _has_*"),
-        Need("host.stats", "libvirt_host_* and the numbers of domains"),
+        Need("host.stats", "libvirt_host_*"),
         Need("network.networks", "libvirt_network_pool_*"),
         Need("storage.pools", "libvirt_storage_pool_*"),
     ),

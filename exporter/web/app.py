@@ -127,8 +127,8 @@ class _Pages:
             return _message(500, str(exc))
         return _message(200, "reloaded")
 
-    async def landing(self, _: Request) -> Response:
-        return landing_page(self.site)
+    async def landing(self, request: Request) -> Response:
+        return landing_page(await self.site.snapshot(), request.query_params)
 
 
 def _message(status: int, text: str, headers: dict[str, str] | None = None) -> Response:

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from exporter.config import Config
 from exporter.exposition import Page
+from exporter.landing import Snapshot
 from exporter.probe import Probes
 from exporter.target import Target
 
@@ -21,6 +22,8 @@ class Site(Protocol):
     def is_ready(self) -> bool: ...
 
     async def page(self, timeout_seconds: float | None = None) -> Page: ...
+
+    async def snapshot(self) -> Snapshot: ...
 
     async def reload(self) -> None:
         """Raises ReloadFailed."""

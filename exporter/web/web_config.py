@@ -18,7 +18,7 @@ from typing import Annotated, Any
 
 from exporter.config.file import ConfigFile, read_config_file
 from exporter.config.kinds import BOOLEAN, FILE, Kind, choice, integer
-from exporter.config.problems import ConfigError, Hidden, Problem, refuse, show
+from exporter.config.problems import SHOWN_INTEGER, ConfigError, Hidden, Problem, refuse, show
 from exporter.config.sections import Doc
 from exporter.config.structure import structure_file
 
@@ -200,6 +200,8 @@ def _check_header(name: object, value: object) -> tuple[str, str]:
     if not isinstance(name, str) or name not in HEADERS:
         raise refuse(f"one of the headers {', '.join(HEADERS)}", name)
     allowed = HEADERS[name]
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < SHOWN_INTEGER:
+        value = str(value)  # X-XSS-Protection: 0
     if allowed and value not in allowed:
         raise refuse(f"{' or '.join(allowed)} for {name}", value)
     if not isinstance(value, str) or not value.isascii() or not value.isprintable():

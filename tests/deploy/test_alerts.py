@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import re
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
 from exporter import catalogue
 from tests.deploy.promql import recorded_in, unknown_metrics
+from tests.deploy.scene import SHIPPED, hypervisor, scraped
+from tests.support import domains
+from tests.support.domains import DomainSpec
+from tests.support.exporter_process import poll
 from tests.support.real_parts import require
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = ROOT / "deploy" / "prometheus"
 RULE_FILES = ("alerts.yml", "rules.yml")
 UNIT_TESTS = sorted(path.name for path in (SHIPPED / "tests").glob("*.yml"))
 
 
+@functools.cache
 def rules(*files: str) -> list[dict[str, Any]]:
     return [
         rule
@@ -29,6 +37,7 @@ def rules(*files: str) -> list[dict[str, Any]]:
     ]
 
 
+@functools.cache
 def unit_tests() -> list[dict[str, Any]]:
     return [
         test
@@ -129,3 +138,58 @@ def test_rules_ask_only_for_metrics_of_the_catalogue(rule: dict[str, Any]) -> No
 def test_the_alerts_need_no_other_file(rule: dict[str, Any]) -> None:
     own = {one["record"] for one in rules("alerts.yml") if "record" in one}
     assert recorded_in(rule["expr"]) <= own
+
+
+@pytest.mark.integration
+def test_on_a_real_host_only_what_nobody_stopped_is_down(tmp_path: Path) -> None:
+    def down() -> dict[str, str]:
+        """The domains that VMDown is about, pending or firing, by the daemon's own source."""
+        found = server.query('ALERTS{alertname="VMDown", instance="hv-1"}')
+        return {one["metric"]["domain"]: one["metric"]["alertstate"] for one in found}
+
+    def reasons() -> dict[str, str]:
+        found = server.query('libvirt_domain_state_reason_info{instance="hv-1"}')
+        return {one["metric"]["domain"]: one["metric"]["reason"] for one in found}
+
+    names = ("killed", "destroyed", "saved", "runs")
+    running = [DomainSpec(name, state="running") for name in names]
+    never = DomainSpec("never-started", state="shut off")
+    files = [SHIPPED / file for file in RULE_FILES]
+    with hypervisor() as libvirtd:
+        domains.create(libvirtd, *running, never)
+        libvirtd.virsh("autostart", never.name)
+        with scraped(tmp_path, libvirtd, rule_files=files) as (server, sources):
+            wanted = 'domain:libvirt_domain_wanted:last{instance="hv-1"} == 1'
+            everyone = {never.name, *names}
+            poll(lambda: set(server.values(wanted, "domain")) == everyone, "all are wanted")
+            os.kill(domains.qemu_pid(libvirtd, "killed"), signal.SIGKILL)
+            libvirtd.virsh("destroy", "destroyed")
+            libvirtd.virsh("managedsave", "saved")
+            why = {"killed": "crashed", "destroyed": "destroyed", "saved": "saved"}
+            poll(lambda: why.items() <= reasons().items(), "libvirt's reasons are seen")
+            pending = dict.fromkeys(("killed", never.name), "pending")
+            poll(lambda: down() == pending, "VMDown is about to fire")
+            crashed = 'ALERTS{alertname="LibvirtDomainCrashed", instance="hv-1"}'
+            poll(lambda: set(server.values(crashed, "domain")) == {"killed"}, "a crash is seen")
+
+            # The daemon has forgotten why, and the rules remember.
+            libvirtd.restart()
+            forgotten = {**dict.fromkeys(why, "unknown"), never.name: "unknown"}
+            poll(lambda: forgotten.items() <= reasons().items(), "libvirt has forgotten")
+            evaluated = f"count_over_time({wanted.partition(' ')[0]}[3s]) > 2"
+            poll(lambda: set(server.values(evaluated, "domain")) == everyone, "the rules ran on")
+            assert down() == pending
+
+            # The same host is scraped in two ways; that is not two hosts.
+            twice = (
+                'count by (uuid) (libvirt_domain_state_info{state="running", domain="runs"}) == 2'
+            )
+            assert server.query(twice)
+            assert server.query('ALERTS{alertname="LibvirtDomainRunsTwice"}') == []
+
+            groups = httpx.get(f"{server.address}/api/v1/rules").json()["data"]["groups"]
+            health = {rule["name"]: rule["health"] for group in groups for rule in group["rules"]}
+            assert health == dict.fromkeys([*ALERTS, *RECORDS], "ok")
+            recorded = [one for one in RECORDS if not server.query(one)]
+            assert recorded == []
+            assert set(sources) == {"single", "probe", "several"}

@@ -88,7 +88,7 @@ def test_the_wheel_runs_the_demo_in_an_empty_environment(
     packages: Packages, tmp_path: Path
 ) -> None:
     venv.create(tmp_path, with_pip=True)
-    pip = [tmp_path / "bin/pip", "install", "--quiet", packages.wheel]
+    pip: list[str | Path] = [tmp_path / "bin/pip", "install", "--quiet", packages.wheel]
     subprocess.run(pip, check=True, capture_output=True, timeout=300)
     assert [name for name in SHARED if not (tmp_path / name).is_file()] == []
     page = demo_page([str(tmp_path / "bin/libvirt-exporter")], {"PATH": os.defpath})
@@ -120,16 +120,7 @@ def test_the_zipapp_runs_the_demo_with_nothing_but_python(
     assert said.stdout == f"libvirt-exporter, version {__version__}\n"
     page = demo_page(run, os.environ)
     assert domains_of(page) > 0
-    assert (
-        "yaml"
-        not in subprocess.run(
-            [*chroot, "/usr/bin/python3", "-c", "help('modules')"],
-            check=True,
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-        ).stdout
-    )
+    assert debian.run("/usr/bin/python3", "-c", "import yaml").returncode == 1
 
 
 def test_the_zipapp_reads_a_configuration_file(packages: Packages, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,6 +28,8 @@ def until(condition):
     deadline = time.monotonic() + 30
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.05)
+def journal():
+    return run("journalctl", "--no-pager", "--unit", "libvirt-exporter")
 def page():
     return urllib.request.urlopen("http://127.0.0.1:9177/metrics", timeout=30).read().decode()
 """
@@ -47,10 +48,10 @@ ExecStartPre=/usr/bin/python3 -c "open('/proc/1/cmdline').read(1); assert 'btime
 
 
 @pytest.fixture
-def installed(packages: Packages, debian: CleanDebian) -> Iterator[CleanDebian]:
+def installed(packages: Packages, debian: CleanDebian) -> CleanDebian:
     (debian.root / "opt/package.deb").write_bytes(packages.deb.read_bytes())
     debian.install("/opt/package.deb")
-    yield debian
+    return debian
 
 
 def write(debian: CleanDebian, path: str, text: str, *, mode: int = 0o644) -> None:
@@ -77,13 +78,16 @@ facts["uid"] = str(os.stat(f"/proc/{pid}").st_uid)
 credential = f"/run/credentials/libvirt-exporter.service/libvirt-password"
 facts["secret"] = open(credential).read()
 facts["environment"] = open(f"/proc/{pid}/environ").read()
+run("systemctl", "reload", "libvirt-exporter.service")
+until(lambda: "configuration reloaded" in journal())
+facts["reloaded"] = [show("ActiveState"), show("MainPID") == pid]
 os.kill(int(pid), 19)
 until(lambda: show("NRestarts") == "1" and show("ActiveState") == "active")
 facts["restarts"] = show("NRestarts")
 facts["again"] = show("ActiveState")
 run("systemctl", "stop", "libvirt-exporter.service")
 facts["ended"] = [show("ActiveState"), show("Result"), show("ExecMainStatus")]
-facts["journal"] = run("journalctl", "--no-pager", "--unit", "libvirt-exporter")
+facts["journal"] = journal()
 """
     )
     assert facts["state"] == "active", facts["journal"]
@@ -98,9 +102,28 @@ facts["journal"] = run("journalctl", "--no-pager", "--unit", "libvirt-exporter")
     assert int(uid) >= 61184, "not of systemd's dynamic users"
     assert facts["secret"] == PASSWORD
     assert PASSWORD not in facts["environment"] + facts["journal"] + facts["page"]
+    assert "configuration reloaded" in facts["journal"]
+    assert facts["reloaded"] == ["active", True]
     assert (facts["restarts"], facts["again"]) == ("1", "active")
     assert "Watchdog timeout" in facts["journal"]
     assert facts["ended"] == ["inactive", "success", "0"]
+
+
+def test_the_first_request_to_the_socket_starts_the_service(installed: CleanDebian) -> None:
+    write(installed, "etc/default/libvirt-exporter", "LIBVIRT_EXPORTER_WEB_SYSTEMD_SOCKET=true\n")
+    for verb, unit in (("disable", UNIT), ("enable", "libvirt-exporter.socket")):
+        assert installed.run("systemctl", verb, unit).returncode == 0
+    facts = installed.boot(
+        SHOW
+        + """
+facts["before"] = show("ActiveState")
+facts["page"] = page()
+facts["after"] = show("ActiveState")
+facts["journal"] = journal()
+"""
+    )
+    assert (facts["before"], facts["after"]) == ("inactive", "active"), facts["journal"]
+    assert read_page(facts["page"].encode()).value("libvirt_exporter_connected") == 0
 
 
 def test_the_service_reads_a_real_libvirtd_over_its_read_only_socket(
@@ -121,7 +144,7 @@ def test_the_service_reads_a_real_libvirtd_over_its_read_only_socket(
 until(lambda: "1 of 1" in show("StatusText"))
 facts["status"] = show("StatusText")
 facts["page"] = page()
-facts["journal"] = run("journalctl", "--no-pager", "--unit", "libvirt-exporter")
+facts["journal"] = journal()
 """,
             binds={Path(daemon.socket_ro).parent: "/run/libvirt"},
         )

@@ -196,7 +196,7 @@ async def test_a_running_scrape_of_a_removed_hypervisor_ends_in_peace() -> None:
             page = read_page((await scraping).render())
             await settled(application)
             assert farewells(daemon) == [1]
-    assert page.value("libvirt_exporter_last_scrape_error", host="hv0") == 0
+    assert page.value("libvirt_exporter_collector_success", collector="domain_stats") == 1
     assert page.domain_names == {"web", "archive"}
 
 

@@ -305,13 +305,13 @@ async def test_snapshots_and_the_job_that_saved_a_domain_are_seen(
     spec = DomainSpec("saved", disks=(domains.Disk("vda"),))
     domains.create(own_libvirtd, spec)
     domain = named(spec)
-    own_libvirtd.virsh("snapshot-create-as", "saved", "before ü")
+    own_libvirtd.virsh("snapshot-create-as", "saved", "before-upgrade")
     completed = DomainGetJobStatsFlags.COMPLETED
     async with connect(own_libvirtd.uri(read_only=True)) as connection:
         assert await connection.domain_snapshot_num(domain) == 1
         (snapshot,) = await connection.domain_list_all_snapshots(domain)
-        assert snapshot.name == "before ü"
-        assert "before ü" in await connection.domain_snapshot_get_xml_desc(snapshot)
+        assert snapshot.name == "before-upgrade"
+        assert "before-upgrade" in await connection.domain_snapshot_get_xml_desc(snapshot)
         own_libvirtd.virsh("managedsave", "saved")
         assert await connection.domain_has_managed_save_image(domain)
         own_libvirtd.virsh("start", "saved", "--paused")

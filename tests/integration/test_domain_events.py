@@ -112,8 +112,11 @@ class Watched:
 
     async def until(self, kind: type[V], count: int = 1) -> list[V]:
         """Waits until `count` events of a kind have come, and gives them."""
-        async with asyncio.timeout(TIMEOUT_SECONDS), self.came:
-            await self.came.wait_for(lambda: len(self.of(kind)) >= count)
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS), self.came:
+                await self.came.wait_for(lambda: len(self.of(kind)) >= count)
+        except TimeoutError:
+            pytest.fail(f"no {count} x {kind.__name__} among {self.seen}")
         return self.of(kind)
 
     def of(self, kind: type[V]) -> list[V]:
@@ -229,7 +232,7 @@ async def test_a_domain_lives(domain: PrivateLibvirtd) -> None:
 
 async def test_devices_come_and_go(domain: PrivateLibvirtd) -> None:
     async with watching(domain) as watched:
-        await watched.virsh("start", SPEC.name)
+        await watched.virsh("start", SPEC.name, "--paused")  # no BIOS is at the devices
         tablet = str(written(domain, "tablet.xml", TABLET))
         await watched.virsh("attach-device", SPEC.name, tablet)
         [added] = await watched.until(e.DomainDeviceAddedEvent)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import statistics
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import httpx
 
@@ -57,9 +57,7 @@ async def scrape_seconds(exporter: ExporterProcess) -> list[float]:
     return seconds
 
 
-async def test_500_dribbling_clients_leave_a_scrape_within_twice_its_usual_time(
-    record_property: Callable[[str, object], None],
-) -> None:
+async def test_500_dribbling_clients_leave_a_scrape_within_twice_its_usual_time() -> None:
     usual, beside_them = [], []
     with exporter_process("demo") as exporter:
         await scrape_seconds(exporter)
@@ -67,10 +65,8 @@ async def test_500_dribbling_clients_leave_a_scrape_within_twice_its_usual_time(
             usual += await scrape_seconds(exporter)
             async with dribbling(exporter, DRIBBLERS):
                 beside_them += await scrape_seconds(exporter)
-    ratio = statistics.median(beside_them) / statistics.median(usual)
-    record_property("ratio", ratio)
-    print(f"usual {statistics.median(usual) * 1e3:.2f} ms, ratio {ratio:.2f}")
-    assert ratio < LIMIT
+    before, now = statistics.median(usual), statistics.median(beside_them)
+    assert now < LIMIT * before, f"{now * 1e3:.1f} ms, usually {before * 1e3:.1f} ms"
 
 
 async def test_more_dribbling_clients_than_there_may_be_keep_nobody_out() -> None:

@@ -25,7 +25,8 @@ BOOT_TIMEOUT = 90.0
 COMMAND_TIMEOUT = 240.0
 
 _MIRROR = (
-    "apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' | sort -u | head -n 1"
+    "apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' |"
+    " sort -u | head -n 1"
 )
 _PROBE_UNIT = """[Unit]
 After=multi-user.target
@@ -59,9 +60,7 @@ def _pristine() -> Path:
         shutil.rmtree(root, ignore_errors=True)
         mirror = _output("sh", "-c", _MIRROR).strip()
         assert mirror, "apt knows no Debian archive; run apt-get update"
-        _output(
-            "debootstrap", "--variant=minbase", "--include=python3", SUITE, str(root), mirror
-        )
+        _output("debootstrap", "--variant=minbase", "--include=python3", SUITE, str(root), mirror)
         finished.touch()
     return root
 

@@ -5,7 +5,9 @@ disk and network I/O, prints the daemon's URI on standard output when the guests
 keeps everything until SIGINT or SIGTERM. Needs root; see fixtures/README.md.
 """
 
+import contextlib
 import signal
+import threading
 import time
 from pathlib import Path
 from typing import Literal
@@ -22,13 +24,32 @@ from tests.support.domains import (
     qemu_pid,
 )
 from tests.support.guest import Guest, GuestUnavailable, build_guest
-from tests.support.libvirtd import LibvirtdFailed, PrivateLibvirtd, VirshFailed, missing_part
+from tests.support.libvirtd import (
+    IMAGES,
+    LibvirtdFailed,
+    PrivateLibvirtd,
+    VirshFailed,
+    missing_part,
+)
 
 GUEST_TIMEOUT = 180.0
 """From the start of the domains until both guests have done I/O: 15 s on two idle processors."""
 
 HISTOGRAM_BINS = (0, 10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000, 10_000_000)
 """Nanoseconds: from the page cache to a slow disk."""
+
+ACT_SECONDS = 13.0
+
+NETWORK = """\
+<network>
+  <name>backbone</name>
+  <uuid>0f2a7b6c-6d0b-4c57-9a0e-3e5f0f6f2b11</uuid>
+  <bridge name="virbr-bb" stp="on"/>
+  <dns enable="no"/>
+  <ip address="198.19.0.1" netmask="255.255.255.0"/>
+</network>
+"""
+"""Nobody serves DHCP or DNS on it: it needs no dnsmasq."""
 
 _GUEST_NETWORK = "198.18.{}"
 """A /24 a guest, of the block that is set aside for benchmarks and routed nowhere."""
@@ -142,6 +163,56 @@ def wait_for_guests(libvirtd: PrivateLibvirtd, specs: tuple[DomainSpec, ...]) ->
         time.sleep(0.5)
 
 
+def furnish(libvirtd: PrivateLibvirtd) -> None:
+    """What a host has beside running domains: storage pools, a network, snapshots, autostart."""
+    for pool in ("images", "archive"):
+        directory = libvirtd.images / pool
+        directory.mkdir()
+        libvirtd.virsh("pool-define-as", pool, "dir", "--target", str(IMAGES / pool))
+    libvirtd.virsh("pool-start", "images")
+    libvirtd.virsh("pool-autostart", "images")
+    for volume, size in (("base-bookworm", "2G"), ("scratch", "512M")):
+        libvirtd.virsh("vol-create-as", "images", volume, size, "--format", "qcow2")
+    network = libvirtd.images / "backbone.xml"
+    network.write_text(NETWORK, encoding="utf-8")
+    libvirtd.virsh("net-define", str(network))
+    libvirtd.virsh("net-start", "backbone")
+    for name in ("web-01", "db-01"):
+        libvirtd.virsh("autostart", name)
+    for number in (1, 2):
+        libvirtd.virsh("snapshot-create-as", "backup-01", f"weekly-{number}")
+
+
+def live(libvirtd: PrivateLibvirtd, ended: threading.Event) -> None:
+    """Lets things happen to domains, again and again, until `ended`: events and jobs to be recorded."""
+    acts = (
+        ("suspend", "instance-0000002a"),
+        ("resume", "instance-0000002a"),
+        (
+            "blockcopy",
+            "db-01",
+            "vdb",
+            str(IMAGES / "db-01-vdb.copy"),
+            "--bytes",
+            "--bandwidth",
+            "400000",
+            "--transient-job",
+        ),
+        ("reset", "router-01"),
+        ("setmem", "web-01", "112M", "--live"),
+        ("managedsave", "router-01"),
+        ("start", "router-01"),
+        ("setmem", "web-01", "128M", "--live"),
+        ("blockjob", "db-01", "vdb", "--abort"),
+    )
+    while not ended.is_set():
+        for act in acts:
+            if ended.wait(ACT_SECONDS):
+                return
+            with contextlib.suppress(VirshFailed):
+                libvirtd.virsh(*act)
+
+
 def _host_end(number: int) -> str:
     return _GUEST_NETWORK.format(number) + ".1/24"
 
@@ -161,8 +232,9 @@ def _end(number: int, frame: object) -> None:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="The root that chroot_forky.sh made; needed for 12.8.",
 )
+@click.option("--life", is_flag=True, help="Let things happen to the domains: events, jobs.")
 @click.option("--kvm", is_flag=True, help="Run a paused domain under KVM: it shows KVM's figures.")
-def main(*, daemon: str, forky: Path | None, kvm: bool) -> None:
+def main(*, daemon: str, forky: Path | None, kvm: bool, life: bool) -> None:
     reason = missing_part()
     if reason is not None:
         raise click.ClickException(reason)
@@ -190,7 +262,10 @@ def main(*, daemon: str, forky: Path | None, kvm: bool) -> None:
             for spec in specs:
                 pid = qemu_pid(libvirtd, spec.name) if spec.state != "shut off" else "-"
                 click.echo(f"{spec.name:20} {spec.state:10} {pid}", err=True)
+            furnish(libvirtd)
             click.echo(libvirtd.uri())
+            if life:
+                live(libvirtd, threading.Event())
             signal.pause()
     except _Ended:
         click.echo("ended", err=True)

@@ -13,8 +13,14 @@ LABEL_NAME = (
     "and no double underscore"
 )
 TOP = (
-    "(allowed here: libvirt, web, collectors, metrics, logging, probe, modules, targets, metadata)"
+    "(allowed here: libvirt, web, collectors, metrics, logging, probe, modules, targets, metadata, "
+    "filter)"
 )
+COLLECTORS = (
+    "(allowed here: domain, disk, network, host, storage, jobs_interval, slow_interval, "
+    "guest_agent_interval, guest_agent_timeout, min_interval, enable, disable)"
+)
+REGEX = "expected a regular expression for the whole text, such as web-[0-9]+, or a list of them"
 KEYS_ARE_TEXT = "a key must be plain text; merge keys (<<) and other keys are not supported"
 NAME = "expected a name: text in quotes that is no URI and has no white space around it"
 PATTERN = r"expected a regular expression such as qemu\+tls://[a-z0-9.-]+/system, or a list of them"
@@ -62,8 +68,7 @@ OF_HYPERVISORS = {
         ":5: modules.fast.collectors.domain.perf: expected true or false, got "
         "'sometimes'\n"
         "module_collector.yaml:4: modules.fast.collectors.disc: unknown key, did you mean "
-        "modules.fast.collectors.disk? (allowed here: domain, disk, network, "
-        "min_interval)"
+        f"modules.fast.collectors.disk? {COLLECTORS}"
     ),
     "module_label": (
         ":3: modules.fast.labels: the label host is the exporter's own; choose another name"
@@ -234,10 +239,30 @@ REFUSED = (
             "many_mistakes.yaml:3: libvirt.parallel: expected a whole number from 1 to 64, got 0\n"
             "many_mistakes.yaml:5: web.listen_adress: unknown key, did you mean web.listen_address? "
             "(allowed here: listen_address, telemetry_path, timeout_offset, config_file, "
-            "systemd_socket, max_connections, max_requests)\n"
+            "systemd_socket, max_connections, max_requests, enable_lifecycle)\n"
             "many_mistakes.yaml:8: collectors.domain.stats: expected true or false, got 'maybe'\n"
             "many_mistakes.yaml:9: collectors.disks: unknown key, did you mean collectors.disk? "
-            "(allowed here: domain, disk, network, min_interval)"
+            f"{COLLECTORS}"
+        ),
+        "filter_metadata": (
+            ":2: filter.domain_metadata_include: expected a label and a regular expression for the "
+            "whole of its value, such as project_name=web-.*, or a list of them, got 'project_name'"
+        ),
+        "filter_regex": (
+            ":2: filter.domain_name_include: the regular expression 'web-(' is invalid: missing ), "
+            "unterminated subpattern at position 4\n"
+            f"filter_regex.yaml:3: filter.disk_exclude: {REGEX}, got 7"
+        ),
+        "filter_state": (
+            ":2: filter.domain_state_exclude: 'stopped' matches none of the states nostate, running, "
+            "blocked, paused, shutdown, shutoff, crashed, pmsuspended, unknown"
+        ),
+        "metric_row_required": (
+            ":3: metrics.rows[0].name: is required\n"
+            "metric_row_required.yaml:3: metrics.rows[0].help: is required\n"
+            "metric_row_required.yaml:3: metrics.rows[0].fields: unknown key, did you mean "
+            "metrics.rows[0].field? (allowed here: field, name, help, type, unit, multiplier, "
+            "divisor, labels)"
         ),
         "path_own_page": (
             ":1: web.telemetry_path: /-/healthy is one of the exporter's own pages; use another, "

@@ -18,16 +18,23 @@ from exporter.config import (
     ConfigError,
     DiskCollectors,
     DomainCollectors,
+    FilterConfig,
+    HostCollectors,
+    LabelPattern,
     LibvirtConfig,
     ListenAddress,
     LoggingConfig,
+    MetadataConfig,
+    MetadataRuleConfig,
+    MetricRowConfig,
     MetricsConfig,
     NetworkCollectors,
     ProbeConfig,
+    StorageCollectors,
     WebConfig,
     load,
 )
-from tests.exporter.config.loading import FILES, error_of, load_only
+from tests.exporter.config.loading import FILES, error_of, load_only, value_of
 from tests.exporter.config.refused import REFUSED
 
 
@@ -46,23 +53,87 @@ def test_every_file_beside_this_test_is_used_by_it() -> None:
     assert {path.stem for path in FILES.glob("*.yaml")} == good | REFUSED.keys()
 
 
+# Of the domains' collectors: each as it is not by default.
+OTHERWISE = (False, False, True, True, True, True, True, True, False, False, False, False, True, True)
+
+
 def test_a_full_file_sets_every_setting() -> None:
     config = load(FILES / "good_full.yaml", flags={}, environ={})
     assert config == Config(
         LibvirtConfig(
             "test:///default", 8.0, 60.0, 8, 2, 0.0, 3, False, "exporter", Path("password")
         ),
-        WebConfig((ListenAddress("", 9177), ListenAddress("::1", 9178)), "/own/metrics", 0.25),
-        CollectorsConfig(
-            DomainCollectors(True, False, True, True, True, True, True, True),
-            DiskCollectors(False, True),
-            NetworkCollectors(False),
-            1.5,
+        WebConfig(
+            (ListenAddress("", 9177), ListenAddress("::1", 9178)),
+            "/own/metrics",
+            0.25,
+            Path("web.yml"),
+            systemd_socket=True,
+            max_connections=64,
+            max_requests=0,
+            enable_lifecycle=True,
         ),
-        MetricsConfig((("rack", "r12"), ("row", "7"))),
+        CollectorsConfig(
+            DomainCollectors(*OTHERWISE),
+            DiskCollectors(False, True),
+            NetworkCollectors(False, False, False),
+            HostCollectors(False, False),
+            StorageCollectors(False, True, 7),
+            jobs_interval_seconds=120.0,
+            slow_interval_seconds=60.0,
+            guest_agent_interval_seconds=180.0,
+            guest_agent_timeout_seconds=1.0,
+            min_interval_seconds=1.5,
+            enable=("own",),
+            disable=("host", "networks"),
+        ),
+        MetricsConfig(
+            (("rack", "r12"), ("row", "7")),
+            ("inovex",),
+            1000,
+            (
+                MetricRowConfig(
+                    "block.<disk>.rd.bytes",
+                    "own_disk_read_kilobytes_total",
+                    "What was read of the disk.",
+                    "counter",
+                    "kib",
+                    2,
+                    1000,
+                    (("own", "yes please"),),
+                ),
+            ),
+        ),
         LoggingConfig("debug", "json", Path("exporter.log")),
         ProbeConfig((re.compile("qemu://a{1,2}/"),), 10, 60.0),
+        metadata=MetadataConfig(
+            ("ovirt",),
+            64,
+            3600.0,
+            (MetadataRuleConfig("team", "https://inventory.example.org/vm", "owner", "owner"),),
+        ),
+        filter=FilterConfig(
+            patterns("web-.*"),
+            patterns("web-1", r"web-2\d"),
+            patterns("0.*"),
+            patterns("01.*"),
+            patterns("running", "paused"),
+            patterns("paused"),
+            (LabelPattern("owner", re.compile("a.*")),),
+            (LabelPattern("title", re.compile("b")), LabelPattern("owner", re.compile("ab"))),
+            patterns("vd."),
+            patterns("vdb"),
+            patterns("vnet.*"),
+            patterns("vnet1"),
+        ),
+        warnings=config.warnings,
     )
+    for setting in SETTINGS:
+        assert value_of(config, setting.key) != value_of(Config(), setting.key), setting.key
+
+
+def patterns(*texts: str) -> tuple[re.Pattern[str], ...]:
+    return tuple(map(re.compile, texts))
 
 
 def test_the_keys_of_the_specification_are_accepted() -> None:

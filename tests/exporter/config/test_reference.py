@@ -26,6 +26,9 @@ from exporter.config.reference import render_markdown
 from exporter.config.sections import fields_of
 from exporter.config.settings import ENTRIES
 
+ENDING = ["metadata.rules", "metrics.rows"]
+"""Entries that have a chapter of their own behind the others."""
+
 DOCUMENT = Path(__file__).parents[3] / "docs" / "configuration.md"
 
 
@@ -52,8 +55,10 @@ def test_every_key_of_entries_has_a_line_in_the_table_of_its_section() -> None:
         "modules.NAME",
         "targets.NAME",
         "metadata.rules[]",
+        "metrics.rows[]",
     ]
-    for section, entries in zip(sections, ENTRIES.values(), strict=True):
+    in_chapters = sorted(ENTRIES, key=lambda key: ENDING.index(key) if key in ENDING else -1)
+    for section, entries in zip(sections, map(ENTRIES.__getitem__, in_chapters), strict=True):
         keys = re.findall(r"^\| `([a-z_]+)` \|", section, re.MULTILINE)
         assert keys == [field.key for field in fields_of(entries.section)]
 
@@ -83,7 +88,9 @@ def test_the_example_of_many_hypervisors_loads_without_a_warning(tmp_path: Path)
     brief = CollectorsConfig(disk=DiskCollectors(stats=False))
     assert config.modules == {
         "default": ModuleConfig("default", timeout_seconds=8.0),
-        "brief": ModuleConfig("brief", brief, 3.0, {"detail_level": "brief"}),
+        "brief": ModuleConfig(
+            "brief", brief, timeout_seconds=3.0, labels={"detail_level": "brief"}
+        ),
     }
     (pattern,) = config.probe.allow
     assert pattern.fullmatch("qemu+tls://hv3.example.org/system")
@@ -101,6 +108,15 @@ def test_the_example_of_metadata_loads_without_a_warning(tmp_path: Path) -> None
             MetadataRuleConfig("team", namespace, "vm/tags/tag/@name", "tags"),
         ),
     )
+    assert config.warnings == ()
+
+
+def test_the_example_of_own_metrics_loads_without_a_warning(tmp_path: Path) -> None:
+    config = load_example(3, tmp_path)
+    assert [row.name for row in config.metrics.rows] == [
+        "own_vcpu_halt_wakeups_total",
+        "own_disk_time_seconds_total",
+    ]
     assert config.warnings == ()
 
 

@@ -141,7 +141,8 @@ async def served_name(server: Served, tls: ssl.SSLContext) -> str:
     """The name in the certificate that the server shows."""
     async with server.connected(tls) as client:
         certificate = client.writer.get_extra_info("peercert")
-    return dict(pair[0] for pair in certificate["subject"])["commonName"]
+    names: dict[str, str] = dict(pair[0] for pair in certificate["subject"])
+    return names["commonName"]
 
 
 async def test_a_certificate_is_read_anew_when_its_file_changes(
@@ -193,6 +194,10 @@ async def test_certificate_key_and_authority_may_stand_in_the_file_itself(
         assert await status_of(server, certificates.client_context()) is None
 
 
+TWO_SUITES = (
+    "cipher_suites: [TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,"
+    " TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256]"
+)
 VERIFIED = "  client_ca_file: ca.pem\n  client_auth_type: RequireAndVerifyClientCert\n"
 
 
@@ -285,15 +290,12 @@ async def test_an_intermediate_authority_alone_may_be_trusted(certificates: Cert
             "ECDHE-ECDSA-AES256-GCM-SHA384",
         ),
         (
-            "max_version: TLS12\n  cipher_suites: [TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,"
-            " TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256]",
+            f"max_version: TLS12\n  {TWO_SUITES}",
             {},
             "ECDHE-ECDSA-CHACHA20-POLY1305",
         ),
         (
-            "max_version: TLS12\n  prefer_server_cipher_suites: false\n"
-            "  cipher_suites: [TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,"
-            " TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256]",
+            f"max_version: TLS12\n  prefer_server_cipher_suites: false\n  {TWO_SUITES}",
             {"ciphers": "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305"},
             "ECDHE-ECDSA-AES128-GCM-SHA256",
         ),

@@ -255,7 +255,8 @@ async def test_the_landing_page_tells_the_connection_without_its_secrets() -> No
     ):
         response = await get(application, "/")
     assert response.headers["content-type"] == "text/html; charset=utf-8"
-    assert "qemu+unix:///system: connected" in response.text
+    assert "qemu+unix:///system<" in response.text
+    assert "connected for" in response.text
     assert '<a href="/metrics">' in response.text
     assert daemon.uri not in response.text
 

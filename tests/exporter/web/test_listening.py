@@ -30,6 +30,17 @@ def test_it_listens_where_it_is_told(address: ListenAddress, family: str | None)
         assert sock.getsockname()[1] > 0
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", ""])
+def test_what_is_sent_does_not_wait_for_what_was_sent_before(host: str) -> None:
+    with (
+        listen(ListenAddress(host, 0)) as sock,
+        socket.create_connection(("127.0.0.1", sock.getsockname()[1])),
+    ):
+        accepted, _ = sock.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+
+
 def test_an_address_in_use_is_an_error_that_says_what_to_do() -> None:
     with listen(ListenAddress("127.0.0.1", 0)) as sock:
         address = ListenAddress("127.0.0.1", sock.getsockname()[1])
@@ -123,7 +134,7 @@ def test_the_socket_of_a_successor_is_not_removed(tmp_path: Path) -> None:
     ],
 )
 def test_without_a_socket_from_systemd_it_says_what_to_start(environ: dict[str, str]) -> None:
-    with pytest.raises(ConfigError, match="systemd hands over no socket: start the .socket unit"):
+    with pytest.raises(ConfigError, match=r"systemd hands over no socket: start the \.socket unit"):
         inherit(environ)
     assert environ == {}
 
@@ -176,8 +187,13 @@ def test_it_serves_on_every_socket_that_systemd_hands_over(tmp_path: Path) -> No
         said = inheriting(first.fileno(), second.fileno(), third.fileno())
         port, other = first.getsockname()[1], second.getsockname()[1]
         assert said == [
-            f"http://127.0.0.1:{port}/metrics http://localhost:{other}/metrics "
-            f"unix:{tmp_path}/sock",
+            " ".join(
+                (
+                    f"http://127.0.0.1:{port}/metrics",
+                    f"http://localhost:{other}/metrics",
+                    f"unix:{tmp_path}/sock",
+                )
+            ),
             "[False, False, False]",
             "[]",
         ]
@@ -190,6 +206,6 @@ def test_what_systemd_hands_over_must_listen() -> None:
             assert inheriting(connected.fileno()) == [
                 "web.systemd_socket: descriptor 3 does not listen: use ListenStream= and Accept=no"
             ]
-        with open(os.devnull) as file:
+        with Path(os.devnull).open() as file:
             (said,) = inheriting(file.fileno())
             assert said.startswith("web.systemd_socket: descriptor 3 is no socket: ")

@@ -58,7 +58,8 @@ http_server_config:
   headers:
     X-Frame-Options: deny
     Content-Security-Policy: "default-src 'self'"
-    X-XSS-Protection: ""
+    X-XSS-Protection: 0
+    Strict-Transport-Security: ""
 basic_auth_users:
   alice: {HASH}
 rate_limit:
@@ -75,6 +76,7 @@ rate_limit:
     assert web.http_server_config.headers == {
         "X-Frame-Options": "deny",
         "Content-Security-Policy": "default-src 'self'",
+        "X-XSS-Protection": "0",
     }
     assert web.basic_auth_users == {"alice": HASH}
     assert (web.rate_limit.interval_seconds, web.rate_limit.burst) == (1.5, 20)
@@ -199,8 +201,10 @@ WARNED = {
         "tls_server_config.cipher_suites: those of TLS 1.3 cannot be chosen; all are offered"
     ],
     f"{TLS}, client_auth_type: VerifyClientCertIfGiven}}": [
-        "tls_server_config.client_ca_file: is missing; certificates of public authorities are "
-        "accepted"
+        (
+            "tls_server_config.client_ca_file: is missing; certificates of public authorities are "
+            "accepted"
+        )
     ],
     f"{TLS}, client_allowed_sans: [a]}}": [
         "tls_server_config.client_allowed_sans: has no effect: no certificate is asked for"

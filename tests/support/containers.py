@@ -1,0 +1,81 @@
+"""Real containers on a private libvirtd's LXC driver: each runs `sleep` and nothing else.
+
+`containers` gives a daemon that can run them, or says why none can here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from tests.support import real_parts
+from tests.support.libvirtd import COMMAND_TIMEOUT, PrivateLibvirtd, VirshFailed, missing_part
+
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+class ContainerHost:
+    """A private libvirtd, seen through its LXC driver."""
+
+    def __init__(self, daemon: PrivateLibvirtd) -> None:
+        self.daemon = daemon
+        self.uri = f"lxc+unix:///system?socket={daemon.socket}"
+
+    def virsh(self, *arguments: str) -> str:
+        return self.daemon.virsh("--connect", self.uri, *arguments, timeout=COMMAND_TIMEOUT)
+
+    def define(self, name: str, *, memory_kib: int = 65_536, vcpus: int = 2) -> None:
+        """Defines a container that has one interface and sees this machine's files."""
+        root = ET.Element("domain", type="lxc")
+        ET.SubElement(root, "name").text = name
+        ET.SubElement(root, "memory", unit="KiB").text = str(memory_kib)
+        ET.SubElement(root, "vcpu").text = str(vcpus)
+        system = ET.SubElement(root, "os")
+        ET.SubElement(system, "type").text = "exe"
+        ET.SubElement(system, "init").text = "/bin/sleep"
+        ET.SubElement(system, "initarg").text = "infinity"
+        devices = ET.SubElement(root, "devices")
+        ET.SubElement(devices, "interface", type="ethernet")
+        ET.SubElement(devices, "console", type="pty")
+        path = self.daemon.images / f"{name}.xml"
+        path.write_bytes(ET.tostring(root))
+        self.virsh("define", str(path))
+
+    def pairs(self, *arguments: str) -> dict[str, int]:
+        """What virsh prints as lines of a name and a number."""
+        lines = [line.split() for line in self.virsh(*arguments).splitlines()]
+        return {line[-2]: int(line[-1]) for line in lines if len(line) >= 2}
+
+
+@contextlib.contextmanager
+def containers() -> Iterator[ContainerHost]:
+    """A host of containers; they are destroyed in the end, so that no control group of theirs stays."""
+    reason = missing_part()
+    if reason is not None:
+        real_parts.lacks(reason)
+    with PrivateLibvirtd() as daemon:
+        host = ContainerHost(daemon)
+        try:
+            host.virsh("uri")
+        except VirshFailed as exc:
+            real_parts.lacks(f"no LXC driver: {exc}")
+        if (CGROUPS / "unified").is_mount():
+            # Beside control groups of version 1, libvirt cannot give a container this one.
+            leave = ["nsenter", "--mount", "--target", str(daemon.pid)]
+            subprocess.run([*leave, "umount", str(CGROUPS / "unified")], check=True, timeout=10)
+        try:
+            yield host
+        finally:
+            for name in host.virsh("list", "--name").split():
+                host.virsh("destroy", name)
+
+
+def start(host: ContainerHost, name: str) -> None:
+    """Starts a container, or ends the test where this machine lets none run."""
+    try:
+        host.virsh("start", name)
+    except VirshFailed as exc:
+        real_parts.lacks(f"no container can run here: {exc}")
