@@ -33,6 +33,7 @@ from libvirt_rpc.protocol.types import Domain, DomainBlockJobInfo
 
 PART = "block_jobs"
 SCRAPE_PATIENCE_SECONDS = 1.0
+DOCUMENTS_SECONDS = 30.0
 _WITHOUT_JOBS = ("cdrom", "floppy")
 
 
@@ -92,6 +93,8 @@ class BlockJobsCollector:
             self._cache.drop(domain)
 
     async def _fetch(self, connection: PacedConnection, domain: Domain) -> BlockJobs:
+        # Of a new connection the documents come first.
+        await self._inventory.settled(Deadline.after(DOCUMENTS_SECONDS))
         metadata = self._inventory.get(domain)
         disks = metadata.disks if metadata is not None else ()
         targets = [

@@ -88,7 +88,6 @@ class DomainEventsCollector:
         *,
         labels: Labels = (),
         clock: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
         filters: Filters | None = None,
     ) -> None:
         self._events = events
@@ -96,7 +95,6 @@ class DomainEventsCollector:
         self._inventory = inventory
         self._labels = labels
         self._clock = clock
-        self._monotonic = monotonic
         self._watched: dict[uuid.UUID, _Watched] = {}
         self._page: Page | None = None
         events.listeners.append(self._heard)
@@ -147,14 +145,14 @@ class DomainEventsCollector:
         watched = self._watched.get(domain.uuid)
         if watched is None:
             self._page = None
-            watched = self._watched[domain.uuid] = _Watched(domain, self._monotonic())
+            watched = self._watched[domain.uuid] = _Watched(domain, time.monotonic())
             for at_zero in LIFECYCLE_AT_ZERO:
                 watched.counts[EVENTS, at_zero] = 0
             watched.counts[REBOOTS, ()] = 0
         return watched
 
     def _note_listed(self, domains: Iterable[Domain]) -> None:
-        now = self._monotonic()
+        now = time.monotonic()
         for domain in domains:
             watched = self._of(domain)
             if watched.domain.name != domain.name:

@@ -12,16 +12,19 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from exporter.collectors.block_jobs import BlockJobsCollector
 from exporter.collectors.collector import Collector
 from exporter.collectors.devices import DevicesCollector
+from exporter.collectors.disk_errors import DiskErrorsCollector
 from exporter.collectors.domain_events import DomainEventsCollector
 from exporter.collectors.domain_info import DomainInfoCollector
 from exporter.collectors.domain_jobs import DomainJobsCollector
 from exporter.collectors.domain_limits import DomainLimitsCollector
 from exporter.collectors.domain_list import DomainListCollector
+from exporter.collectors.domain_messages import DomainMessagesCollector
 from exporter.collectors.domain_stats import DomainStatsCollector
 from exporter.collectors.guest_agent import GuestAgentCollector
 from exporter.collectors.host import HostCollector
 from exporter.collectors.networks import DHCPLeasesCollector, NetworksCollector
 from exporter.collectors.storage import StoragePoolsCollector, StorageVolumesCollector
+from exporter.collectors.vcpu_placement import VcpuPlacementCollector
 from exporter.config import CollectorsConfig, ModuleConfig
 from exporter.domain_xml import label_set_family
 from exporter.events import EventHub
@@ -128,6 +131,34 @@ REGISTRY: tuple[Registration, ...] = (
             parts.events,
             parts.inventory,
             interval_seconds=parts.slow_interval_seconds,
+        ),
+    ),
+    Registration(
+        "vcpu_placement",
+        ("domain.vcpu_placement",),
+        lambda parts: VcpuPlacementCollector(
+            parts.hypervisor,
+            parts.events,
+            interval_seconds=parts.module.collectors.jobs_interval_seconds,
+        ),
+    ),
+    Registration(
+        "disk_errors",
+        ("disk.errors",),
+        lambda parts: DiskErrorsCollector(
+            parts.hypervisor,
+            parts.events,
+            interval_seconds=parts.module.collectors.jobs_interval_seconds,
+        ),
+    ),
+    Registration(
+        "domain_messages",
+        ("domain.messages",),
+        lambda parts: DomainMessagesCollector(
+            parts.hypervisor,
+            parts.events,
+            interval_seconds=parts.slow_interval_seconds,
+            longest_label=parts.module.metadata.max_label_length,
         ),
     ),
     Registration(

@@ -231,6 +231,12 @@ class DomainCollectors:
     limits: Annotated[
         bool, Doc(BOOLEAN, "Throttles and limits of CPU, memory, disks and interfaces.")
     ] = False
+    vcpu_placement: Annotated[
+        bool, Doc(BOOLEAN, "On which of the host's processors vCPUs run, and may run.")
+    ] = False
+    messages: Annotated[
+        bool, Doc(BOOLEAN, "What libvirt has against running domains: taints, deprecated parts.")
+    ] = False
     guest_agent: Annotated[
         bool, Doc(BOOLEAN, "What the guest agent tells; needs `libvirt.read_only` off.")
     ] = False
@@ -240,6 +246,7 @@ class DomainCollectors:
 class DiskCollectors:
     stats: Annotated[bool, Doc(BOOLEAN, "Statistics of disks.")] = True
     limits: Annotated[bool, Doc(BOOLEAN, "I/O limits of disks.")] = False
+    errors: Annotated[bool, Doc(BOOLEAN, "Disks that have an error at present.")] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +284,8 @@ class CollectorsConfig:
         float,
         Doc(
             duration(1.0, _DAY),
-            "Time in which every running domain is asked once whether it has a job; of disks, twice as long.",
+            "Time in which every running domain is asked once whether it has a job, an error of a "
+            "disk, and where its vCPUs run; of jobs of disks, twice as long.",
         ),
     ] = 60.0
     slow_interval_seconds: Annotated[

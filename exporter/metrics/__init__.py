@@ -4,6 +4,7 @@
 """
 
 from exporter.metrics import (
+    diagnostics,
     disk,
     domain,
     events,
@@ -47,6 +48,9 @@ FAMILY_GROUPS: tuple[FamilyGroup, ...] = (
     FamilyGroup("domain.jobs", jobs.FAMILIES),
     FamilyGroup("domain.block_jobs", jobs.BLOCK_FAMILIES),
     FamilyGroup("domain.limits", limits.FAMILIES, opt_in=True),
+    FamilyGroup("domain.vcpu_placement", diagnostics.PLACEMENT_FAMILIES, opt_in=True),
+    FamilyGroup("disk.errors", diagnostics.DISK_ERROR_FAMILIES, opt_in=True),
+    FamilyGroup("domain.messages", diagnostics.MESSAGE_FAMILIES, opt_in=True),
     FamilyGroup("domain.guest_agent", guest.FAMILIES, opt_in=True),
     FamilyGroup("host.stats", host.FAMILIES),
     FamilyGroup("host.devices", host.DEVICE_FAMILIES),

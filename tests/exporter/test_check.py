@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import socket
 from pathlib import Path
 
 import pytest
 
+from exporter import check as check_module
+from exporter import target
 from exporter.check import check
 from exporter.config import (
     CollectorsConfig,
@@ -14,12 +17,11 @@ from exporter.config import (
     ConfigError,
     ConnectionConfig,
     DiskCollectors,
-    DomainCollectors,
     LibvirtConfig,
     ModuleConfig,
-    NetworkCollectors,
     TargetConfig,
 )
+from exporter.plugins import Plugin
 from libvirt_rpc.protocol import procedures as p
 from libvirt_rpc.protocol import types as t
 from tests.support.daemon import (
@@ -33,7 +35,7 @@ from tests.support.daemon import (
     returns,
     sends,
 )
-from tests.support.exporting import QEMU_HOST, configured
+from tests.support.exporting import QEMU_HOST, STATISTICS_ALONE, configured
 
 
 async def checked(config: Config) -> tuple[int, list[str]]:
@@ -62,6 +64,7 @@ async def test_where_all_works_every_step_is_ok() -> None:
         "ok    domain.stats (vcpu)            2 fields of 2 domains",
         "ok    disk.stats (block)             0 fields of 2 domains",
         "ok    network.stats (interface)      0 fields of 2 domains",
+        "ok    domain_stats",
     ]
 
 
@@ -150,6 +153,42 @@ async def test_a_collector_that_the_daemon_cannot_serve_fails_with_the_reason() 
     assert all("Stats types bits 0x4 are not supported" in line for line in failed)
 
 
+async def test_what_libvirt_does_not_offer_is_off_with_what_to_do_and_no_failure() -> None:
+    collectors = dataclasses.replace(STATISTICS_ALONE, enable=("host", "domain_jobs"))
+    denied = refuses(88, "access denied")
+    answers = {
+        **QEMU_HOST,
+        p.NODE_GET_INFO: denied,
+        p.NODE_GET_CPU_STATS: refuses(3, "this function is not supported"),
+        p.DOMAIN_GET_JOB_STATS: denied,
+    }
+    async with ScriptedDaemon(by_table(answers)) as daemon:
+        status, said = await checked(configured(daemon.uri, collectors=collectors))
+    off = {line.split()[1]: " ".join(line.split()[2:]) for line in said if line.startswith("off")}
+    assert status == 0, said
+    assert off["host.cpu_stats"].startswith("unsupported: ")
+    assert off["host.info"].startswith("denied: the connection may not ask for it: allow it")
+    assert off["domain_jobs"].startswith("denied: "), "it is asked for in the background"
+
+
+async def test_a_plugin_that_cannot_be_imported_fails_the_check(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken() -> object:
+        raise ImportError("no module named nothing")
+
+    for module in (target, check_module):
+        monkeypatch.setattr(module, "installed_plugins", lambda: (Plugin("broken", broken),))
+    collectors = dataclasses.replace(STATISTICS_ALONE, enable=("broken", "absent"))
+    async with ScriptedDaemon(by_table(QEMU_HOST)) as daemon:
+        status, said = await checked(configured(daemon.uri, collectors=collectors))
+    assert status == 1
+    assert said[-2:] == [
+        f"FAIL  {'broken':<30} it cannot be imported: ImportError: no module named nothing",
+        f"warn  {'absent':<30} there is no collector or plugin of this name",
+    ]
+
+
 async def test_a_daemon_that_answers_no_statistics_is_asked_once() -> None:
     status, said = await checked_with({p.CONNECT_GET_ALL_DOMAIN_STATS: never}, timeout_seconds=0.05)
     assert status == 1
@@ -160,10 +199,11 @@ async def test_a_daemon_that_answers_no_statistics_is_asked_once() -> None:
 # Several hypervisors.
 
 NOBODY_THERE = "qemu+unix:///system?socket=/nonexistent/libvirt-sock"
-STATES_ONLY = CollectorsConfig(
-    domain=DomainCollectors(stats=False),
+STATES_ONLY = dataclasses.replace(
+    STATISTICS_ALONE,
+    domain=dataclasses.replace(STATISTICS_ALONE.domain, stats=False),
     disk=DiskCollectors(stats=False),
-    network=NetworkCollectors(stats=False),
+    network=dataclasses.replace(STATISTICS_ALONE.network, stats=False),
 )
 
 
@@ -186,6 +226,7 @@ async def test_each_of_several_connections_is_checked_under_its_name() -> None:
         "ok    versions        libvirt 9.0.0, QEMU 7.2.22, host host-1",
         "ok    domains         1 active, 1 inactive",
         "ok    domain.state (state)           4 fields of 2 domains",
+        "ok    domain_stats",
     ]
     assert status == 1
     assert said[: len(whole) + 1] == ["hv1:", *whole]

@@ -58,10 +58,13 @@ def host() -> Iterator[PrivateLibvirtd]:
 
 @contextlib.asynccontextmanager
 async def watching(
-    daemon: PrivateLibvirtd, *, uri: str | None = None, **switches: object
+    daemon: PrivateLibvirtd,
+    *,
+    uri: str | None = None,
+    storage: StorageCollectors = StorageCollectors(),  # noqa: B008  # frozen
 ) -> AsyncIterator[Application]:
     """An exporter with everything that is on by default, kept connected."""
-    collectors = CollectorsConfig(jobs_interval_seconds=1.0, **switches)  # type: ignore[arg-type]
+    collectors = CollectorsConfig(jobs_interval_seconds=1.0, storage=storage)
     async with exporting(
         configured(uri or daemon.uri(read_only=True), collectors=collectors)
     ) as application:
@@ -384,8 +387,8 @@ async def test_the_host_is_as_virsh_says(host: PrivateLibvirtd) -> None:
 
 async def test_storage_is_as_virsh_says(host: PrivateLibvirtd) -> None:
     info = facts(await virsh(host, "pool-info", "images", "--bytes"))
-    switches = {"storage": StorageCollectors(volumes=True, max_volumes=1)}
-    async with watching(host, **switches) as application:
+    volumes = StorageCollectors(volumes=True, max_volumes=1)
+    async with watching(host, storage=volumes) as application:
         page = await page_of(application)
     own = {"pool": "images", "uuid": info["UUID"]}
     assert page.value("libvirt_storage_pool_state", **own) == 2

@@ -44,11 +44,6 @@ class ContainerHost:
         path.write_bytes(ET.tostring(root))
         self.virsh("define", str(path))
 
-    def pairs(self, *arguments: str) -> dict[str, int]:
-        """What virsh prints as lines of a name and a number."""
-        lines = [line.split() for line in self.virsh(*arguments).splitlines()]
-        return {line[-2]: int(line[-1]) for line in lines if len(line) >= 2}
-
 
 @contextlib.contextmanager
 def containers() -> Iterator[ContainerHost]:
@@ -71,6 +66,9 @@ def containers() -> Iterator[ContainerHost]:
         finally:
             for name in host.virsh("list", "--name").split():
                 host.virsh("destroy", name)
+            for group in (*CGROUPS.glob("*/machine"), *CGROUPS.glob("machine")):
+                with contextlib.suppress(OSError):  # an empty one can be removed, and no other
+                    group.rmdir()
 
 
 def start(host: ContainerHost, name: str) -> None:

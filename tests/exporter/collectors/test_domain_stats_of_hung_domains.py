@@ -6,10 +6,10 @@ import uuid
 
 from exporter.collectors.collector import Scrape
 from exporter.collectors.domain_stats import DomainStatsCollector
+from exporter.collectors.registry import switches_of
 from exporter.config import CollectorsConfig
 from exporter.exposition import Page
 from exporter.start_times import RecordedStartTimes
-from exporter.collectors.registry import switches_of
 from tests.support.hypervisor_script import ScriptedHost
 from tests.support.pages import ReadPage, read_page
 from tests.support.virtual_time import VirtualClock, in_virtual_time
