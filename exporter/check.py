@@ -12,7 +12,9 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from exporter.availability import reason_of
 from exporter.bulk_stats import BulkStats
+from exporter.collectors.domain_stats import NO_BULK
 from exporter.collectors.registry import STATISTICS, collector_names, switches_of
 from exporter.config import Config, ConfigError, LibvirtConfig, ModuleConfig, show
 from exporter.exposition import Labels
@@ -30,7 +32,6 @@ from libvirt_rpc.errors import (
     ConnectFailed,
     InvalidURI,
     LibvirtRPCError,
-    NoSupport,
     RemoteError,
 )
 from libvirt_rpc.protocol.types import Domain
@@ -51,6 +52,10 @@ WHAT_TO_DO = {
     "too_old": "this libvirt is too old for it; a newer one has it",
 }
 """By the reason that the page gives too."""
+
+
+class NoBulkStatistics(Exception):
+    """The daemon refuses the bulk call whatever is asked for."""
 
 
 async def check(config: Config, say: Say, *, target: str | None = None) -> int:
@@ -164,8 +169,8 @@ async def _check_statistics(
     groups = [group for group in GROUPS if group.collector in enabled]
     try:
         supported = [group for group in groups if await _is_supported(connection, group, say)]
-    except NoSupport:
-        say("off   statistics      this driver has none for several domains at once")
+    except NoBulkStatistics as exc:
+        say(f"off   statistics      {exc}: each domain is asked by itself")
         return True
     if supported:
         await _collect_statistics(hypervisor, supported, say)
@@ -175,14 +180,14 @@ async def _check_statistics(
 async def _is_supported(connection: Connection, group: Group, say: Say) -> bool:
     """Asks for the statistics of a domain that there is not: the daemon says whether it has the group.
 
-    Raises NoSupport where there are no such statistics at all.
+    Raises NoBulkStatistics where there are no such statistics at all.
     """
     flags = ConnectGetAllDomainStatsFlags.NOWAIT | ConnectGetAllDomainStatsFlags.ENFORCE_STATS
     try:
         await connection.get_all_domain_stats([_NOBODY], group.stats, flags)
-    except NoSupport:
-        raise
     except RemoteError as exc:
+        if reason_of(exc) in NO_BULK:
+            raise NoBulkStatistics("libvirt has none for several domains at once here") from exc
         say(f"FAIL  {_label(group):<30} {exc}")
         return False
     return True

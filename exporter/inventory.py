@@ -19,11 +19,13 @@ from exporter.events import EventHub
 from exporter.hypervisor import Hypervisor
 from exporter.logs import StateLogger
 from exporter.pace import PacedConnection
+from exporter.snapshot_times import SnapshotTimes
 from libvirt_rpc.deadline import Deadline
 from libvirt_rpc.enums import ConnectListAllDomainsFlags as List
+from libvirt_rpc.enums import DomainCheckpointListFlags, DomainSnapshotListFlags
 from libvirt_rpc.errors import InvalidArgument, LibvirtRPCError, RemoteError
 from libvirt_rpc.protocol import events as e
-from libvirt_rpc.protocol.types import Domain
+from libvirt_rpc.protocol.types import Domain, DomainCheckpoint, DomainSnapshot
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +70,8 @@ class Inventory:
         )
         self._keeping: dict[uuid.UUID, DomainKeeping] = {}
         self._keeping_version = 0
+        self._snapshot_times: SnapshotTimes[DomainSnapshot] = SnapshotTimes()
+        self._checkpoint_times: SnapshotTimes[DomainCheckpoint] = SnapshotTimes()
         self._states = StateLogger(logger)
         self._is_listed = asyncio.Event()
         self._is_dirty = asyncio.Event()
@@ -112,6 +116,8 @@ class Inventory:
 
     async def begin(self, connection: PacedConnection) -> None:
         self._is_listed.clear()
+        self._snapshot_times.forget()
+        self._checkpoint_times.forget()
         await self._cache.begin(connection)
 
     async def watch(self, connection: PacedConnection) -> None:
@@ -164,6 +170,22 @@ class Inventory:
         checkpoints = await self._listed(connection, "checkpoints", List.HAS_CHECKPOINT)
         snapshot_numbers = await _numbers(snapshots, connection.domain_snapshot_num)
         checkpoint_numbers = await _numbers(checkpoints, connection.domain_count_all_checkpoints)
+        newest_snapshots = await self._snapshot_times.newest(
+            snapshots or {},
+            snapshot_numbers,
+            lambda domain: connection.domain_list_all_snapshots(
+                domain, DomainSnapshotListFlags.LEAVES
+            ),
+            connection.domain_snapshot_get_xml_desc,
+        )
+        newest_checkpoints = await self._checkpoint_times.newest(
+            checkpoints or {},
+            checkpoint_numbers,
+            lambda domain: connection.domain_list_all_checkpoints(
+                domain, DomainCheckpointListFlags.LEAVES
+            ),
+            connection.domain_checkpoint_get_xml_desc,
+        )
         keeping = {
             key: DomainKeeping(
                 persistent=_contains(persistent, key),
@@ -171,6 +193,8 @@ class Inventory:
                 has_managed_save=_contains(saved, key),
                 snapshots=None if snapshots is None else snapshot_numbers.get(key, 0),
                 checkpoints=None if checkpoints is None else checkpoint_numbers.get(key, 0),
+                newest_snapshot=newest_snapshots.get(key),
+                newest_checkpoint=newest_checkpoints.get(key),
             )
             for key in every
         }

@@ -192,7 +192,8 @@ class Mapping:
         self.instances = {instance.part: instance for instance in instances}
         self.quirks = tuple(quirks)
         self._rows = FieldPatterns()
-        self._own_rows = FieldPatterns()
+        # One a row: none of them takes a field from another.
+        self._own_rows: list[FieldPatterns] = []
         self._known = FieldPatterns()
         self._families: dict[str, Family] = {}
         self._shapes: WeakKeyDictionary[Layout, _Shape] = WeakKeyDictionary()
@@ -223,7 +224,9 @@ class Mapping:
     def _add_own(self, row: Row) -> None:
         assert isinstance(row, Stat)
         self._known.add(row.field, row)
-        self._own_rows.add(row.field, row)
+        pattern = FieldPatterns()
+        pattern.add(row.field, row)
+        self._own_rows.append(pattern)
         self._families.setdefault(row.metric, _family(row))
 
     @property
@@ -256,7 +259,8 @@ class Mapping:
                 unknown.append(name)
             fields += [
                 _Field(row, index, parts)  # type: ignore[arg-type]  # rows are what was added
-                for parts, row in (*self._rows.find(name), *self._own_rows.find(name))
+                for patterns in (self._rows, *self._own_rows)
+                for parts, row in patterns.find(name)
                 if kind not in _NOT_WHOLE
                 or (kind is TypedParameterType.DOUBLE and isinstance(row, Stat))
             ]

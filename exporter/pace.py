@@ -7,6 +7,7 @@ ask again for what still hangs. Collectors, plugins too, have no other connectio
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 import uuid
 from collections.abc import Callable, Collection
@@ -22,7 +23,13 @@ from libvirt_rpc.session import Call
 A = TypeVar("A")
 R = TypeVar("R")
 
-PATIENCE_SECONDS = 2.0
+PATIENCE_SECONDS = 4.0
+"""For any call: what takes longer, such as a look at a dead storage, must not hold the others up."""
+
+SLOW = frozenset({"CONNECT_GET_CAPABILITIES", "CONNECT_GET_MAX_VCPUS"})
+"""Procedures for which a new daemon probes its hypervisors, for seconds: these have their deadline alone."""
+
+MONITOR_PATIENCE_SECONDS = 2.0
 """For a call that waits for a domain's monitor: a healthy one answers in a few milliseconds."""
 
 MAY_HANG = frozenset(
@@ -188,9 +195,7 @@ class Pace:
         arguments: A,
         deadline: Deadline,
     ) -> R:
-        seconds = deadline.remaining()
-        if procedure.name in MAY_HANG:
-            seconds = min(seconds, PATIENCE_SECONDS)
+        seconds = min(deadline.remaining(), _patience(procedure))
         call: Call[R] = connection.session.start(procedure, arguments)
         try:
             await asyncio.wait((call.future,), timeout=seconds)
@@ -213,6 +218,12 @@ class PacedConnection(Connection):
     async def _call(self, procedure: Procedure[A, R], args: A, deadline: Deadline | None) -> R:
         until = deadline or Deadline.after(self._timeout_seconds)
         return await self._pace.call(self, procedure, args, until)
+
+
+def _patience(procedure: Procedure[Any, Any]) -> float:
+    if procedure.name in SLOW or procedure.name in OF_AGENT:
+        return math.inf
+    return MONITOR_PATIENCE_SECONDS if procedure.name in MAY_HANG else PATIENCE_SECONDS
 
 
 def _domain_of(arguments: object) -> uuid.UUID | None:

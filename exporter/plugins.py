@@ -12,6 +12,7 @@ import re
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
+from itertools import count, islice
 from math import isfinite
 from pathlib import PurePath
 from typing import Any, TypeVar
@@ -99,8 +100,15 @@ def make_plugin_collectors(
             elif plugin.name in enable or made.default:
                 collectors.append(PluginCollector(plugin.name, made, claims))
         if reason:
-            collectors.append(_Unusable(plugin.name, reason, text))
+            own = {one.name for one in collectors} | set(taken)
+            collectors.append(_Unusable(_unique(plugin.name, own), reason, text))
     return collectors
+
+
+def _unique(name: str, taken: Collection[str]) -> str:
+    """The name, or with a number where it is another's already: no two are one on the page."""
+    numbered = (f"{name}#{number}" for number in count(2))
+    return next(one for one in (name, *islice(numbered, len(taken) + 1)) if one not in taken)
 
 
 @dataclass(frozen=True, slots=True)

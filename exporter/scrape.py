@@ -193,7 +193,7 @@ class Scraper:
         if before is not None and not before.done():
             raise NotEnded
         task = asyncio.ensure_future(collector.collect(scrape))
-        while (left := scrape.deadline.remaining() + GRACE_SECONDS) > 0 and not task.done():
+        while (left := _left(collector, scrape.deadline)) > 0 and not task.done():
             await asyncio.wait((task,), timeout=min(left, LONGEST_WAIT_SECONDS))
         if not task.done():
             task.cancel()
@@ -222,6 +222,12 @@ class Scraper:
                 Sample(CERTIFICATE_EXPIRY, expiry, (("certificate", kind), *self.labels))
                 for kind, expiry in hypervisor.connection.session.certificates.items()
             )
+
+
+def _left(collector: Collector, deadline: Deadline) -> float:
+    """Seconds until a collector is given up."""
+    grace = GRACE_SECONDS if getattr(collector, "keeps_deadline", False) else 0.0
+    return deadline.at + grace - deadline.clock()
 
 
 def _retrieve(task: asyncio.Task[Iterable[Sample] | None]) -> None:

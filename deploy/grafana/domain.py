@@ -512,6 +512,20 @@ def _identity() -> Row:
     return Row(
         "What it is",
         [
+            bar_gauge(
+                "File systems in the guest",
+                Query(
+                    f"libvirt_domain_guest_filesystem_used_bytes{{{SELECTED}}}"
+                    f" / libvirt_domain_guest_filesystem_total_bytes{{{SELECTED}}}",
+                    "{{mountpoint}}",
+                ),
+                unit="percentunit",
+                steps=USED,
+                maximum=1,
+                description="As the guest agent tells them, where it is asked.",
+                width=24,
+                height=6,
+            ),
             table(
                 "Domain",
                 [

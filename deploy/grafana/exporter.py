@@ -159,9 +159,13 @@ def _scrapes() -> Row:
                 "Series on a page",
                 [
                     Query(
+                        f"increase(libvirt_exporter_series_dropped_total{{{SELECTED}}}[$__rate_interval])",
+                        f"{WHERE} left out",
+                    ),
+                    Query(
                         f"scrape_samples_scraped {OF_EXPORTERS}{{{SELECTED}}}",
                         "{{instance}}",
-                    )
+                    ),
                 ],
             ),
             timeseries(

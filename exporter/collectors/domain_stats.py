@@ -54,6 +54,8 @@ class DomainStatsCollector:
     """One collection feeds all switches (`collectors`) of the statistics tables."""
 
     name = "domain_stats"
+    keeps_deadline = True
+    """By itself, with what has come by then: it is not cancelled in the middle of putting its page together."""
 
     def __init__(
         self,

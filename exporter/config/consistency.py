@@ -11,6 +11,7 @@ from exporter.config.metric_rows import row_problem
 from exporter.config.problems import ConfigError, Problem, item_key, show, show_key
 from exporter.config.sections import (
     DEFAULT_MODULE,
+    CollectorsConfig,
     Config,
     ConnectionConfig,
     LibvirtConfig,
@@ -29,11 +30,15 @@ __all__ = [
     "check_own_filters",
     "check_own_rows",
     "consistency_problems",
+    "guest_agent_warnings",
 ]
 
 CONNECTIONS = "libvirt.connections"
 OF_ONE_CONNECTION = ("libvirt.uri", "libvirt.username", "libvirt.password_file")
 """Settings of the one hypervisor, which are none of several."""
+
+_GUEST_AGENT = "guest_agent"
+"""The collector's name on the page."""
 
 
 def consistency_problems(file: ConfigFile) -> Iterator[Problem]:
@@ -144,6 +149,32 @@ def _row_beside(
         if label in constant:
             return "labels", f"the label {label} is a constant label of every sample"
     return None
+
+
+def guest_agent_warnings(config: Config) -> Iterator[str]:
+    """Connections on which no guest agent answers, because they are read-only."""
+    if _asks_agents(config.collectors):
+        if not config.libvirt.connections and config.libvirt.read_only:
+            yield _denied("libvirt")
+        for one in config.libvirt.connections:
+            if one.read_only:
+                yield _denied(f"libvirt.connections.{one.name}")
+    for name, target in config.targets.items():
+        module = config.modules.get(target.module)
+        if module is not None and _asks_agents(module.collectors) and target.read_only:
+            yield _denied(f"targets.{name}")
+
+
+def _asks_agents(collectors: CollectorsConfig) -> bool:
+    is_on = collectors.domain.guest_agent or _GUEST_AGENT in collectors.enable
+    return is_on and _GUEST_AGENT not in collectors.disable
+
+
+def _denied(section: str) -> str:
+    return (
+        f"collectors.domain.guest_agent is on, but libvirt tells a read-only connection nothing of "
+        f"guest agents: set {section}.read_only to false"
+    )
 
 
 def _modules(config: Config) -> Iterator[tuple[tuple[str, ...], ModuleConfig]]:

@@ -19,6 +19,7 @@ from exporter.config.consistency import (
     check_own_filters,
     check_own_rows,
     consistency_problems,
+    guest_agent_warnings,
 )
 from exporter.config.file import read_config_file
 from exporter.config.name_profiles import check_profile_labels, profile_warnings
@@ -81,7 +82,11 @@ def load(
     check_profile_labels(config)
     check_own_filters(config)
     check_own_rows(config)
-    warnings = (*_unknown_variables(environ), *profile_warnings(config))
+    warnings = (
+        *_unknown_variables(environ),
+        *profile_warnings(config),
+        *guest_agent_warnings(config),
+    )
     return dataclasses.replace(config, warnings=warnings)
 
 

@@ -27,6 +27,9 @@ class DomainKeeping:
     has_managed_save: bool | None = None
     snapshots: int | None = None
     checkpoints: int | None = None
+    newest_snapshot: int | None = None
+    """Unix time, as the next one."""
+    newest_checkpoint: int | None = None
 
 
 @functools.lru_cache(maxsize=256)
@@ -81,6 +84,8 @@ def keeping_samples(
         (identity.HAS_MANAGED_SAVE, keeping.has_managed_save),
         (identity.SNAPSHOTS, keeping.snapshots),
         (identity.CHECKPOINTS, keeping.checkpoints),
+        (identity.NEWEST_SNAPSHOT, keeping.newest_snapshot),
+        (identity.NEWEST_CHECKPOINT, keeping.newest_checkpoint),
     ):
         if value is not None:
             yield Sample(family, int(value), domain)

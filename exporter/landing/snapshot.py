@@ -81,6 +81,8 @@ class CollectorView:
     has_succeeded: bool
     reason: str = ""
     """Why libvirt does not offer what it needs; empty where it does."""
+    failure: str = ""
+    """Why it failed otherwise, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,12 +85,14 @@ def _hypervisor(target: Target, scraped: Scraped | None) -> HypervisorView:
         connected_at=hypervisor.connected_at,
         reconnects=hypervisor.reconnects,
     )
-    return view if scraped is None else _with_page(view, scraped)
+    return view if scraped is None else _with_page(view, scraped, target.scraper.failures)
 
 
-def _with_page(view: HypervisorView, scraped: Scraped) -> HypervisorView:
+def _with_page(
+    view: HypervisorView, scraped: Scraped, failures: Mapping[str, str]
+) -> HypervisorView:
     page = scraped.page
-    collectors, missing = _collectors(page)
+    collectors, missing = _collectors(page, failures)
     span = None
     if scraped.earlier_data_time is not None:
         span = scraped.data_time - scraped.earlier_data_time
@@ -120,7 +122,9 @@ def _value(page: Page, name: str) -> float | None:
     return next((float(one.value) for one in read_family(page, name)), None)
 
 
-def _collectors(page: Page) -> tuple[tuple[CollectorView, ...], tuple[Part, ...]]:
+def _collectors(
+    page: Page, failures: Mapping[str, str]
+) -> tuple[tuple[CollectorView, ...], tuple[Part, ...]]:
     """The collectors, and what parts of them are missing: those with a dot in their names."""
     reasons = {
         one.labels["collector"]: one.labels["reason"]
@@ -136,6 +140,7 @@ def _collectors(page: Page) -> tuple[tuple[CollectorView, ...], tuple[Part, ...]
             seconds=float(one.value),
             has_succeeded=succeeded.get(name, True),
             reason=reasons.get(name, ""),
+            failure=failures.get(name, ""),
         )
         for one in read_family(page, COLLECTOR_DURATION.name)
     ]

@@ -313,7 +313,7 @@ def _notes(one: HypervisorView) -> list[Markup]:
         noun = "call to libvirt is" if one.stuck_calls == 1 else "calls to libvirt are"
         shown.append(tag("p", f"{one.stuck_calls} {noun} still unanswered.", class_="note"))
     failed = [
-        collector.name
+        f"{collector.name} ({collector.failure})" if collector.failure else collector.name
         for collector in one.collectors
         if not collector.has_succeeded and not collector.reason
     ]

@@ -37,7 +37,7 @@ HOST_MEMORY_FREE = Family("libvirt_host_memory_free_bytes", GAUGE, "Memory that 
 HOST_MEMORY_AVAILABLE = Family(
     "libvirt_host_memory_available_bytes",
     GAUGE,
-    "Memory that could be had without swapping; libvirt 12.3 and newer.",
+    "Memory that could be had without swapping, where the daemon tells.",
 )
 
 HOST_MEMORY_BUFFERS = Family(

@@ -157,6 +157,20 @@ CHECKPOINTS = Family(
     DOMAIN_LABELS,
 )
 
+NEWEST_SNAPSHOT = Family(
+    "libvirt_domain_newest_snapshot_timestamp_seconds",
+    GAUGE,
+    "Unix time at which the newest of the domain's snapshots was made; absent without one.",
+    DOMAIN_LABELS,
+)
+
+NEWEST_CHECKPOINT = Family(
+    "libvirt_domain_newest_checkpoint_timestamp_seconds",
+    GAUGE,
+    "Unix time at which the newest of the domain's checkpoints was made; absent without one.",
+    DOMAIN_LABELS,
+)
+
 OPENSTACK_CREATION_TIME = Family(
     "libvirt_domain_openstack_creation_timestamp_seconds",
     GAUGE,
@@ -269,6 +283,8 @@ FAMILIES: tuple[Family, ...] = (
     HAS_MANAGED_SAVE,
     SNAPSHOTS,
     CHECKPOINTS,
+    NEWEST_SNAPSHOT,
+    NEWEST_CHECKPOINT,
     OPENSTACK_CREATION_TIME,
     *LABEL_SETS.values(),
 )

@@ -70,7 +70,7 @@ VOLUME_ALLOCATION = Family(
 VOLUMES_NOT_SHOWN = Family(
     "libvirt_exporter_volumes_not_shown",
     GAUGE,
-    "Volumes beyond the most that are shown (`collectors.storage.max_volumes`).",
+    "Volumes beyond the most that are shown.",
 )
 
 POOL_FAMILIES: tuple[Family, ...] = (

@@ -268,8 +268,6 @@ class Calls(DomainCalls, DomainFigureCalls):
             images = [one for one in self.open if one.kind is kind]
             if len(images) >= max(1, self._parallel // 2) or any(one.is_slow for one in images):
                 return False
-            if self.memory.waits_for(None, kind):
-                return False
         free = self._bound - self.held - self._others()
         # The last one is kept for what hangs only where the daemon itself does.
         return free > (1 if kind in {Kind.MAY_HANG, Kind.IMAGE} else 0)

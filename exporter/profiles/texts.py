@@ -53,7 +53,7 @@ class Table:
         counts: dict[str, int] = {}
         for series in self._series.values():
             key = tuple(series.labels.get(label, "") for label in self._lookup.keys)
-            if True:
+            if key not in self._found:
                 self._found[key] = series
                 self._ranks[key] = counts.get(key[0], 0)
                 counts[key[0]] = self._ranks[key] + 1

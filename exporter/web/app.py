@@ -36,7 +36,7 @@ def make_app(site: Site, access: Access | None = None) -> ASGIApp:
     """The application; without `access` whoever can connect may read."""
     pages = _Pages(site)
     web = site.config.web
-    scrapes, probes = _InFlight(web.max_requests), _InFlight(web.max_requests)
+    scrapes, probes, looks = (_InFlight(web.max_requests) for _ in range(3))
     routes = [
         Route(web.telemetry_path, scrapes.bounded(pages.metrics), methods=["GET"]),
         Route("/probe", probes.bounded(pages.probe), methods=["GET"]),
@@ -46,7 +46,7 @@ def make_app(site: Site, access: Access | None = None) -> ASGIApp:
         Route("/-/reload", pages.reload, methods=["POST", "PUT"]),
     ]
     if web.telemetry_path != "/":
-        routes.append(Route("/", pages.landing, methods=["GET"]))
+        routes.append(Route("/", looks.bounded(pages.landing), methods=["GET"]))
     app = Starlette(routes=routes)
     # A page has one address, and nothing redirects to where a request says.
     app.router.redirect_slashes = False
@@ -60,7 +60,8 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 class _InFlight:
     """A bound on requests of one kind that are being answered; 0 is none.
 
-    Probes have their own: those of hypervisors that hang must not keep the metrics page from Prometheus.
+    Each kind has its own: probes of hypervisors that hang, or people who look, must not keep the metrics
+    page from Prometheus.
     """
 
     limit: int
@@ -120,7 +121,9 @@ class _Pages:
 
     async def reload(self, _: Request) -> Response:
         if not self.site.config.web.enable_lifecycle:
-            return _message(403, "reloading over HTTP is off; --web.enable-lifecycle switches it on")
+            return _message(
+                403, "reloading over HTTP is off; --web.enable-lifecycle switches it on"
+            )
         try:
             await self.site.reload()
         except ReloadFailed as exc:

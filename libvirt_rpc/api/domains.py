@@ -168,6 +168,13 @@ class DomainCalls(Caller):
         args = t.DomainListAllArgs(domain, 1, int(flags))
         return (await self._call(p.DOMAIN_LIST_ALL_CHECKPOINTS, args, deadline)).checkpoints
 
+    async def domain_checkpoint_get_xml_desc(
+        self, checkpoint: t.DomainCheckpoint, *, deadline: Deadline | None = None
+    ) -> str:
+        """The checkpoint's XML document."""
+        args = t.DomainCheckpointFlagsArgs(checkpoint, 0)
+        return (await self._call(p.DOMAIN_CHECKPOINT_GET_XML_DESC, args, deadline)).value
+
     async def domain_count_all_checkpoints(
         self,
         domain: t.Domain,

@@ -139,6 +139,7 @@ CONNECT_SECRET_EVENT_REGISTER_ANY = _remote(380, "CONNECT_SECRET_EVENT_REGISTER_
 DOMAIN_GET_LAUNCH_SECURITY_INFO = _remote(396, "DOMAIN_GET_LAUNCH_SECURITY_INFO", t.DomainFlagsArgs, t.DomainGetLaunchSecurityInfoReply)
 CONNECT_LIST_ALL_NWFILTER_BINDINGS = _remote(401, "CONNECT_LIST_ALL_NWFILTER_BINDINGS", t.ListAllArgs, t.ConnectListAllNWFilterBindingsReply)
 NETWORK_LIST_ALL_PORTS = _remote(404, "NETWORK_LIST_ALL_PORTS", t.NetworkListAllPortsArgs, t.NetworkListAllPortsReply)
+DOMAIN_CHECKPOINT_GET_XML_DESC = _remote(412, "DOMAIN_CHECKPOINT_GET_XML_DESC", t.DomainCheckpointFlagsArgs, t.String)
 DOMAIN_LIST_ALL_CHECKPOINTS = _remote(413, "DOMAIN_LIST_ALL_CHECKPOINTS", t.DomainListAllArgs, t.DomainListAllCheckpointsReply)
 DOMAIN_GET_GUEST_INFO = _remote(418, "DOMAIN_GET_GUEST_INFO", t.DomainGetGuestInfoArgs, t.DomainGetGuestInfoReply)
 DOMAIN_BACKUP_GET_XML_DESC = _remote(422, "DOMAIN_BACKUP_GET_XML_DESC", t.DomainFlagsArgs, t.String)

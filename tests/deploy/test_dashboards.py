@@ -36,6 +36,7 @@ NOWHERE = {
     "libvirt_domain_job_data_remaining_bytes": "needs a migration that is under way",
     "libvirt_domain_job_memory_bytes_per_second": "needs a migration that is under way",
     "libvirt_domain_job_dirty_rate_bytes_per_second": "needs a migration that is under way",
+    "libvirt_domain_guest_filesystem_used_bytes": "needs a guest agent",
     "libvirt_domain_io_errors_total": "needs a disk that fails under a guest",
     "libvirt_exporter_tls_certificate_expiry_timestamp_seconds": "needs a TLS connection",
     "libvirt_domain_disk_read_latency_seconds_bucket": "needs libvirt 12.1",

@@ -35,6 +35,7 @@ from tests.support.daemon import (
     returns,
     sends,
 )
+from tests.support.driver_script import NOT_SUPPORTED, ScriptedDriver
 from tests.support.exporting import QEMU_HOST, STATISTICS_ALONE, configured
 
 
@@ -166,8 +167,8 @@ async def test_what_libvirt_does_not_offer_is_off_with_what_to_do_and_no_failure
         status, said = await checked(configured(daemon.uri, collectors=collectors))
     off = {line.split()[1]: " ".join(line.split()[2:]) for line in said if line.startswith("off")}
     assert status == 0, said
-    assert off["host.cpu_stats"].startswith("unsupported: ")
-    assert off["host.info"].startswith("denied: the connection may not ask for it: allow it")
+    assert off["host.cpu"].startswith("unsupported: ")
+    assert off["host.node"].startswith("denied: the connection may not ask for it: allow it")
     assert off["domain_jobs"].startswith("denied: "), "it is asked for in the background"
 
 
@@ -293,3 +294,19 @@ async def test_half_of_the_credentials_fails_the_authentication(
     assert status == 1
     assert said[-1].startswith("FAIL  authentication  ")
     assert said[-1].endswith("username and password_file go together in the configuration")
+
+
+@pytest.mark.parametrize("driver", ["LXC", "CH"])
+@pytest.mark.parametrize("refusal", [NOT_SUPPORTED, refuses(39, "unknown procedure: 344")])
+async def test_a_driver_without_bulk_statistics_is_asked_otherwise_and_no_failure(
+    driver: str, refusal: Answer
+) -> None:
+    async with ScriptedDriver(2, driver=driver) as host:
+        host.answers[p.CONNECT_GET_ALL_DOMAIN_STATS] = refusal
+        status, said = await checked(configured(host.uri))
+    assert status == 0, said
+    off = [" ".join(line.split()[1:3]) for line in said if line.startswith("off")]
+    assert off[0] == "statistics libvirt"
+    assert any(one.startswith("domain_stats.bulk") for one in off[1:])
+    assert "ok    domain_stats" in said
+    assert "ok    domain_stats.info" in said

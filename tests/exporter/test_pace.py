@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from exporter.pace import MAY_HANG, PATIENCE_SECONDS, NotAsked, Pace, PacedConnection
+from exporter.pace import MAY_HANG, MONITOR_PATIENCE_SECONDS, NotAsked, Pace, PacedConnection
 from libvirt_rpc.connection import connect
 from libvirt_rpc.deadline import Deadline
 from libvirt_rpc.errors import CallTimeout, NoDomain, SessionClosed
@@ -66,7 +66,7 @@ async def test_a_call_that_waits_for_a_monitor_is_given_up_soon(clock: VirtualCl
         before = clock.now
         with pytest.raises(CallTimeout):
             await connection.domain_get_job_info(WEB, deadline=Deadline.after(60))
-        assert clock.now - before == pytest.approx(PATIENCE_SECONDS)
+        assert clock.now - before == pytest.approx(MONITOR_PATIENCE_SECONDS)
         assert (pace.stuck_calls, pace.held) == (1, 1)
         # What needs no monitor goes on.
         assert await connection.node_get_free_memory() == 4096

@@ -275,3 +275,11 @@ class DomainSnapshotFlagsArgs(Struct):
 
     snap: DomainSnapshot
     flags: UnsignedInt
+
+
+@dataclass(frozen=True, slots=True)
+class DomainCheckpointFlagsArgs(Struct):
+    """remote_domain_checkpoint_get_xml_desc_args."""
+
+    checkpoint: DomainCheckpoint
+    flags: UnsignedInt

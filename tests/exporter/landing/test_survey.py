@@ -11,14 +11,22 @@ import httpx
 import pytest
 
 from exporter.application import Application
-from exporter.config import Config, ConnectionConfig, LibvirtConfig, ProbeConfig, TargetConfig
+from exporter.config import (
+    Config,
+    ConnectionConfig,
+    LibvirtConfig,
+    MetricsConfig,
+    ProbeConfig,
+    TargetConfig,
+)
 from exporter.landing.snapshot import DomainView, HypervisorView, Snapshot
 from libvirt_rpc.enums import TypedParameterType
+from libvirt_rpc.protocol import procedures as p
 from libvirt_rpc.protocol import types as t
 from libvirt_rpc.protocol.typed_params import TypedParameter
 from libvirt_rpc.trace.replay import Replayer
 from tests.libvirt_rpc.trace.traces import recorded_scrapes
-from tests.support.daemon import Answers, ScriptedDaemon, by_table
+from tests.support.daemon import Answers, ScriptedDaemon, by_table, refuses
 from tests.support.exporting import (
     ARCHIVE,
     QEMU_HOST,
@@ -197,3 +205,27 @@ async def test_many_viewers_cause_one_scrape() -> None:
         page = await application.page()
     assert all(one.status_code == httpx.codes.OK for one in pages)
     assert b"libvirt_exporter_scrapes_total 2\n" in page.render()
+
+
+async def test_a_collector_that_failed_says_why() -> None:
+    answers: Answers = {**QEMU_HOST, p.CONNECT_LIST_ALL_DOMAINS: refuses(38, "of no mind")}
+    async with (
+        ScriptedDaemon(by_table(answers)) as daemon,
+        exporting(configured(daemon.uri)) as application,
+    ):
+        one = only(await application.snapshot())
+    stats = next(collector for collector in one.collectors if collector.name == "domain_stats")
+    assert not stats.has_succeeded
+    assert "of no mind" in stats.failure
+    assert one.has_failed
+
+
+async def test_other_names_on_the_metrics_page_change_nothing_here() -> None:
+    async with ScriptedDaemon(by_table(QEMU_HOST)) as daemon:
+        config = configured(daemon.uri)
+        config = dataclasses.replace(config, metrics=MetricsConfig(profile=("tinkoff",)))
+        async with exporting(config) as application:
+            page = await application.page()
+            domains = named(await application.snapshot())
+    assert b"libvirt_domain_state{" not in page.render()
+    assert (domains["web"].state, domains["web"].vcpus) == (1, 1)

@@ -44,7 +44,7 @@ HERE = HypervisorView(
     scrape_seconds=0.084,
     collectors=(
         CollectorView("domain_stats", 0.08, has_succeeded=True),
-        CollectorView("host", 0.02, has_succeeded=False),
+        CollectorView("host", 0.02, has_succeeded=False, failure="it missed the deadline"),
         CollectorView("networks", 0.01, has_succeeded=False, reason="denied"),
     ),
     missing=(Part("domain_info.xml", "unsupported"),),
@@ -83,7 +83,7 @@ def test_it_says_how_things_are() -> None:
         "1 h 1 min",
         "4.0 s ago, took 84 ms",
         "domain_stats 80 ms ok host 20 ms failed",
-        "Failed in the last scrape: host.",
+        "Failed in the last scrape: host (it missed the deadline).",
         "Denied to this user: networks Not supported by this driver of libvirt: domain_info.xml",
         "Attention 1 see below",
     ):

@@ -151,6 +151,28 @@ def test_what_is_looked_up_is_looked_up_anew_when_it_changed() -> None:
     assert files == ["/vm/a", "/vm/a", "/vm/b"]
 
 
+def test_a_change_is_seen_even_while_the_series_was_not_there() -> None:
+    translate = translation("kumina")
+    read = f'libvirt_domain_disk_read_bytes_total{{{WEB},disk="vda"}} 1'
+    info = 'libvirt_domain_disk_info{%s,disk="vda",device="disk",type="file",source="/vm/%s"} 1'
+    translate(page_of(f"{read}\n{info % (WEB, 'a')}\n{info % (DB, 'x')}"))
+    translate(page_of(f"{info % (WEB, 'b')}\n{info % (DB, 'x')}"))
+    page = translate(page_of(f"{read}\n{info % (WEB, 'b')}\n{info % (DB, 'y')}"))
+    (series,) = read_family(page, "libvirt_domain_block_stats_read_bytes_total")
+    assert series.labels["source_file"] == "/vm/b"
+
+
+def test_of_several_series_that_could_be_meant_the_first_counts() -> None:
+    lines = f"""
+libvirt_exporter_collector_success{{collector="domain_jobs"}} 1
+libvirt_domain_state{{{WEB},hypervisor="QEMU"}} 1
+libvirt_domain_job_data_total_bytes{{{WEB},operation="backup"}} 1
+libvirt_domain_job_data_total_bytes{{{WEB},operation="dump"}} 2
+"""
+    name = "libvirt_domain_job_info_data_total_bytes"
+    assert lines_of(translated(lines, "inovex"), name) == [f'{name}{{domain="web"}} 1']
+
+
 def test_a_domain_that_stops_is_left_out_by_those_that_do_not_ask_for_it() -> None:
     translate = translation("inovex")
     lines = f"""

@@ -163,6 +163,14 @@ DOMAINS = [
         (CHECKPOINT,),
     ),
     case(
+        "domain_checkpoint_get_xml_desc",
+        (CHECKPOINT,),
+        p.DOMAIN_CHECKPOINT_GET_XML_DESC,
+        t.DomainCheckpointFlagsArgs(CHECKPOINT, 0),
+        t.String("<c/>"),
+        "<c/>",
+    ),
+    case(
         "domain_count_all_checkpoints",
         (DOMAIN,),
         p.DOMAIN_LIST_ALL_CHECKPOINTS,
@@ -453,4 +461,4 @@ def test_arguments_that_name_a_domain_call_it_dom(one: Case) -> None:
     for exchange in one.exchanges:
         if one.method not in ("list_all_domains", "count_all_domains"):
             args = getattr(exchange.args, "snap", exchange.args)
-            assert args.dom == DOMAIN
+            assert getattr(args, "checkpoint", args).dom == DOMAIN

@@ -79,6 +79,10 @@ DOMAINS: dict[Any, list[str]] = {
         words(1),
     ],
     t.DomainSnapshotFlagsArgs(snap=SNAPSHOT, flags=0): [SNAPSHOT_WIRE, words(0)],
+    t.DomainCheckpointFlagsArgs(checkpoint=t.DomainCheckpoint("s1", DOMAIN), flags=0): [
+        SNAPSHOT_WIRE,
+        words(0),
+    ],
     # Figures.
     t.ConnectGetAllDomainStatsArgs(doms=(DOMAIN,), stats=0x3F, flags=0x20000000): [
         words(1) + DOMAIN_WIRE,
