@@ -139,7 +139,9 @@ class DomainStatsCollector:
             raise collected.errors[0]
         if asked == len(collected.missing) > 0:
             # Not a domain that hangs, but the daemon.
-            raise CallTimeout(CONNECT_GET_ALL_DOMAIN_STATS.name, time.monotonic() - started)
+            is_bulk = not scrape.hypervisor.availability.is_off(BULK)
+            what = CONNECT_GET_ALL_DOMAIN_STATS.name if is_bulk else "calls about any domain"
+            raise CallTimeout(what, time.monotonic() - started)
 
     async def _collected(self, scrape: Scrape) -> Collected:
         """By the bulk call, unless the daemon of this connection has refused it for good."""

@@ -251,7 +251,11 @@ class Calls(DomainCalls, DomainFigureCalls):
         if connection is None:
             return False
         queue.popleft()
-        call = connection.session.start(asked.procedure, asked.arguments)
+        try:
+            call = connection.session.start(asked.procedure, asked.arguments)
+        except LibvirtRPCError as exc:
+            asked.started.set_exception(exc)
+            return True
         overdue_at = self.deadline.clock() + self._patience()
         request = Request(kind, asked.domain, call, connection, overdue_at)
         self.open.add(request)

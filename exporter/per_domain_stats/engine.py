@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from exporter.availability import Availability
 from exporter.bulk_stats import Collected
 from exporter.bulk_stats.collection import Choose
 from exporter.bulk_stats.lanes import LaneChoice, LaneSource
+from exporter.logs import StateLogger
 from exporter.per_domain_stats.calls import Calls, Memory
 from exporter.per_domain_stats.collection import Collection
 from exporter.per_domain_stats.devices import DeviceMemory
@@ -18,6 +20,8 @@ from libvirt_rpc.enums import DomainStatsTypes
 from libvirt_rpc.protocol.events import Event
 from libvirt_rpc.protocol.types import Domain
 from libvirt_rpc.session import DAEMON_REQUEST_SLOTS
+
+logger = logging.getLogger(__name__)
 
 
 class PerDomainStats:
@@ -46,6 +50,7 @@ class PerDomainStats:
         self._layouts: Layouts = {}
         self._calls: Calls | None = None
         self._main: Connection | None = None
+        self._states = StateLogger(logger)
 
     @property
     def stuck_calls(self) -> int:
@@ -93,5 +98,16 @@ class PerDomainStats:
             self._calls = None
         collected = collection.collected
         collected.stuck = self.stuck_calls
+        self._note_bound()
         self.lanes.drop_idle()
         return collected
+
+    def _note_bound(self) -> None:
+        if self.stuck_calls < self._bound - 1:
+            self._states.recovered("bound", "memory and disks are asked for again")
+            return
+        self._states.failed(
+            "bound",
+            "so many calls hang that memory and disks of no domain are asked for; "
+            "--libvirt.max-stuck-calls sets how many may",
+        )
