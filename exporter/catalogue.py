@@ -19,6 +19,7 @@ from exporter.metrics import (
     NOT_METRICS,
     QUIRKS,
 )
+from exporter.metrics.not_exported import NOT_EXPORTED
 from exporter.metrics.rows import (
     GAUGE,
     HISTOGRAM,
@@ -166,6 +167,10 @@ def _markdown_lines() -> Iterator[str]:
     yield "Counts of records, values of labels and descriptions:\n"
     for field in NOT_METRICS:
         yield f"- `{field}`"
+    yield "\n## What peers export and this exporter does not\n"
+    yield from _columns("What", "Where others have it from", "Why it is not here")
+    for row in NOT_EXPORTED:
+        yield _table_line(row.what, row.source, row.reason)
     yield ""
 
 
@@ -176,8 +181,7 @@ def _section_title(collector: str, *, opt_in: bool) -> str:
 
 
 def _table(section: list[Entry]) -> Iterator[str]:
-    yield _table_line(*_HEAD)
-    yield _table_line(*("---" for _ in _HEAD))
+    yield from _columns(*_HEAD)
     for entry in section:
         yield _table_line(
             f"`{entry.name}`",
@@ -186,6 +190,11 @@ def _table(section: list[Entry]) -> Iterator[str]:
             _code_list(entry.fields),
             entry.help,
         )
+
+
+def _columns(*names: str) -> Iterator[str]:
+    yield _table_line(*names)
+    yield _table_line(*("---" for _ in names))
 
 
 def _table_line(*cells: str) -> str:

@@ -48,7 +48,8 @@ LONGEST_BACKGROUND_SECONDS = 5.0
 
 WHAT_TO_DO = {
     "unsupported": "this driver of libvirt does not offer it; nothing can be done, and it costs nothing",
-    "denied": "the connection may not ask for it: allow it to (docs/security.md), or switch it off",
+    "denied": "the connection may not ask for it: allow it to (docs/security.md; what a read-only "
+    "connection may not ask needs --no-libvirt.read-only), or switch it off",
     "too_old": "this libvirt is too old for it; a newer one has it",
 }
 """By the reason that the page gives too."""

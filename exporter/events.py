@@ -6,6 +6,7 @@ Nothing is replayed by libvirt, so what happened while there was no connection i
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 
 from exporter.availability import Availability, reason_of
@@ -24,9 +25,15 @@ Listener = Callable[[Event], None]
 
 
 class EventHub:
-    """A watcher of the connection; `listeners` are called with each event, in order, at once."""
+    """A watcher of the connection; `listeners` are called with each event, in order, at once.
 
-    def __init__(self, availability: Availability) -> None:
+    `clock` gives the Unix time at which an event is heard: events carry none.
+    """
+
+    def __init__(
+        self, availability: Availability, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.clock = clock
         self.listeners: list[Listener] = []
         self.subscription: Subscription | None = None
         self._availability = availability

@@ -31,7 +31,7 @@ from libvirt_rpc.errors import (
     RemoteError,
     SessionClosed,
 )
-from libvirt_rpc.session import CallObservation, Keepalive
+from libvirt_rpc.session import DAEMON_REQUEST_SLOTS, CallObservation, Keepalive, Session
 from libvirt_rpc.trace.tap import FrameTap
 from libvirt_rpc.transports.dial import dial as dial_by_uri
 from libvirt_rpc.uri import ConnectionURI, Transport, parse_uri, resolve_uri
@@ -132,7 +132,9 @@ class Hypervisor:
         self.connected_at: float | None = None
         self.connections_made = 0
         self.on_connected: list[Callable[[], None]] = []
-        self.pace = Pace()
+        # As many as the statistics have, while they do not need them.
+        self.pace = Pace(config.parallel, bound=config.parallel + config.max_stuck_calls)
+        self.pace.session_for = self._session_with_room
         self.availability = Availability()
         self.watchers: list[Watcher] = []
         self._paced: PacedConnection | None = None
@@ -185,6 +187,14 @@ class Hypervisor:
         if connection in self._extra:
             self._extra.remove(connection)
         await connection.close()
+
+    def _session_with_room(self, session: Session) -> Session:
+        """The session, unless calls that hang fill it and a further connection stands."""
+        slots = max(DAEMON_REQUEST_SLOTS, self.config.parallel + 1)
+        if session.error is not None or session.outstanding < slots:
+            return session
+        lanes = [lane.session for lane in self.lanes]
+        return min(lanes, key=lambda one: one.outstanding, default=session)
 
     async def open(self) -> Connection:
         """Connects once and learns who is there. Raises what `connect` raises."""

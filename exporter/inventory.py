@@ -18,12 +18,12 @@ from exporter.domain_xml import BrokenXML, DomainKeeping, DomainMetadata, parse_
 from exporter.events import EventHub
 from exporter.hypervisor import Hypervisor
 from exporter.logs import StateLogger
-from exporter.pace import PacedConnection
+from exporter.pace import NotAsked, PacedConnection
 from exporter.snapshot_times import SnapshotTimes
 from libvirt_rpc.deadline import Deadline
 from libvirt_rpc.enums import ConnectListAllDomainsFlags as List
 from libvirt_rpc.enums import DomainCheckpointListFlags, DomainSnapshotListFlags
-from libvirt_rpc.errors import InvalidArgument, LibvirtRPCError, RemoteError
+from libvirt_rpc.errors import CallTimeout, InvalidArgument, LibvirtRPCError, RemoteError
 from libvirt_rpc.protocol import events as e
 from libvirt_rpc.protocol.types import Domain, DomainCheckpoint, DomainSnapshot
 
@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 PART = "domain_info"
 KEEPING_SECONDS = 60.0
 """What is listed is listed anew so often, and soon after an event."""
+DOCUMENTS_AT_ONCE = 4
+"""A first page waits for all of them, which of a remote daemon takes a round trip each."""
 EVENT_PAUSE_SECONDS = 1.0
 """Events come in bunches."""
 
@@ -66,7 +68,10 @@ class Inventory:
         self._longest_label = config.max_label_length
         self._availability = hypervisor.availability
         self._cache: DomainCache[DomainMetadata | None] = DomainCache(
-            "metadata", self._fetch, interval_seconds=config.refresh_seconds
+            "metadata",
+            self._fetch,
+            interval_seconds=config.refresh_seconds,
+            at_once=DOCUMENTS_AT_ONCE,
         )
         self._keeping: dict[uuid.UUID, DomainKeeping] = {}
         self._keeping_version = 0
@@ -116,6 +121,7 @@ class Inventory:
 
     async def begin(self, connection: PacedConnection) -> None:
         self._is_listed.clear()
+        self._forget_keeping()
         self._snapshot_times.forget()
         self._checkpoint_times.forget()
         await self._cache.begin(connection)
@@ -149,7 +155,12 @@ class Inventory:
             try:
                 await self._list_keeping(connection)
             except LibvirtRPCError as exc:
+                # What was known is old: an unknown value is absent.
+                self._forget_keeping()
                 logger.debug("domains could not be listed by what is kept of them: %s", exc)
+            except Exception:
+                self._forget_keeping()
+                logger.exception("what is kept of the domains could not be listed")
             self._is_listed.set()
             try:
                 async with asyncio.timeout(KEEPING_SECONDS):
@@ -158,6 +169,11 @@ class Inventory:
             except TimeoutError:
                 pass
             self._is_dirty.clear()
+
+    def _forget_keeping(self) -> None:
+        if self._keeping:
+            self._keeping = {}
+            self._keeping_version += 1
 
     async def _list_keeping(self, connection: PacedConnection) -> None:
         every = {
@@ -219,14 +235,17 @@ class Inventory:
 async def _numbers(
     domains: Mapping[uuid.UUID, Domain] | None, ask: Callable[[Domain], Awaitable[int]]
 ) -> dict[uuid.UUID, int | None]:
-    """What `ask` says of each; None of one that is gone meanwhile, or does not tell."""
-    numbers: dict[uuid.UUID, int | None] = {}
-    for key, domain in (domains or {}).items():
+    """What `ask` says of each; None of one that is gone meanwhile, hangs, or does not tell."""
+
+    async def number(domain: Domain) -> int | None:
         try:
-            numbers[key] = await ask(domain)
-        except RemoteError:
-            numbers[key] = None
-    return numbers
+            return await ask(domain)
+        except (RemoteError, CallTimeout, NotAsked):
+            return None
+
+    asked = domains or {}
+    numbers = await asyncio.gather(*(number(domain) for domain in asked.values()))
+    return dict(zip(asked, numbers, strict=True))
 
 
 def _contains(domains: Mapping[uuid.UUID, Domain] | None, key: uuid.UUID) -> bool | None:

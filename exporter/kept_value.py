@@ -81,5 +81,10 @@ class KeptValue(Generic[T]):
             self.value = None
             self._states.failed(self.name, f"{self.name}: {timeless(exc)}")
             return min(RETRY_SECONDS, self._interval)
+        except Exception:
+            # A mistake of ours must not end the attempts: nobody would start them again.
+            self.value = None
+            logger.exception("%s failed", self.name)
+            return min(RETRY_SECONDS, self._interval)
         self._states.recovered(self.name, f"{self.name} again")
         return self._interval

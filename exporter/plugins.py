@@ -303,12 +303,12 @@ class CheckedSamples:
         family = self._family(one.family)
         if family is None:
             return
-        value = _number(one.value)
+        value = _value(one.value, family.type)
         labels = self._labels(one.labels, family)
         if labels is None:
             return
         if value is None:
-            self.refuse(f"a value of {family.name} is no number that can be shown")
+            self.refuse(f"a value of {family.name} is none that can be shown")
             return
         suffix = one.suffix
         if suffix not in _PARTS.get(family.type, _NO_PARTS):
@@ -391,6 +391,17 @@ def _checked_family(given: Any) -> tuple[Family | None, str]:
     if problem:
         return None, f"{name} {problem}"
     return Family(str(name), kind, valid_text(" ".join(str(text).split())), labels), ""
+
+
+def _value(given: object, kind: MetricType) -> float | None:
+    """The number; None where a metric of this type has no such value."""
+    value = _number(given)
+    if value is None:
+        return None
+    if kind is INFO:
+        return value if value == 1 else None
+    # A comparison with NaN is never true.
+    return value if kind is not COUNTER or value >= 0 else None
 
 
 def _number(value: object) -> float | None:

@@ -17,12 +17,14 @@ from exporter.hypervisor import FAREWELL_SECONDS, Hypervisor
 from exporter.pace import Pace, PacedConnection
 from libvirt_rpc.connection import Connection, connect
 from libvirt_rpc.deadline import Deadline
-from libvirt_rpc.errors import LibvirtRPCError, NoConnect
+from libvirt_rpc.errors import LibvirtRPCError, NoConnect, SessionClosed
 
 T = TypeVar("T")
 
 DRIVERS = ("interface", "network", "nodedev", "nwfilter", "secret", "storage")
 OPENING_SECONDS = 2.0
+PAUSE_SECONDS = 30.0
+"""After a daemon that could not be reached; the try may have cost it a worker, too."""
 
 
 class Siblings:
@@ -32,11 +34,14 @@ class Siblings:
         self._hypervisor = hypervisor
         self._refused: dict[str, str] = {}
         self._connections: dict[str, tuple[Connection, PacedConnection]] = {}
-        self._opening = asyncio.Lock()
+        self._paces: dict[str, Pace] = {}
+        self._failed: dict[str, tuple[float, LibvirtRPCError]] = {}
+        self._opening = {driver: asyncio.Lock() for driver in DRIVERS}
         hypervisor.watchers.append(self)
 
     async def begin(self, connection: PacedConnection) -> None:  # noqa: ARG002
         self._refused = {}
+        self._failed = {}
 
     async def watch(self, connection: PacedConnection) -> None:
         try:
@@ -72,22 +77,43 @@ class Siblings:
 
     async def _sibling(self, driver: str) -> PacedConnection | None:
         """The connection to the driver's own daemon; None where there is no such daemon."""
-        async with self._opening:
+        async with self._opening[driver]:
             known = self._connections.get(driver)
             if known is not None and known[0].session.error is None:
                 return known[1]
             socket = self._socket(driver)
             if socket is None:
                 return None
+            now = asyncio.get_running_loop().time()
+            since, error = self._failed.get(driver, (-PAUSE_SECONDS, None))
+            if error is not None and now - since < PAUSE_SECONDS:
+                raise error
+            main = self._hypervisor.connection
             config = self._hypervisor.config
-            own = await connect(
-                f"{driver}:///system?socket={socket}",
-                read_only=config.read_only,
-                timeout=OPENING_SECONDS,
-            )
-            paced = PacedConnection(own, Pace(), config.timeout_seconds)
+            try:
+                own = await connect(
+                    f"{driver}:///system?socket={socket}",
+                    read_only=config.read_only,
+                    timeout=OPENING_SECONDS,
+                )
+            except LibvirtRPCError as exc:
+                self._failed[driver] = now, exc
+                raise
+            if main is not self._hypervisor.connection:
+                # It was to stand beside the main one, which has ended meanwhile.
+                await own.close(deadline=Deadline.after(FAREWELL_SECONDS))
+                raise SessionClosed("the main connection has ended")
+            paced = PacedConnection(own, self._pace(driver), config.timeout_seconds)
             self._connections[driver] = own, paced
             return paced
+
+    def _pace(self, driver: str) -> Pace:
+        """One for each daemon, whichever connection leads there: a lost one frees none of its workers."""
+        if driver not in self._paces:
+            config = self._hypervisor.config
+            self._paces[driver] = Pace(bound=config.parallel + config.max_stuck_calls)
+        self._paces[driver].meet_daemon()
+        return self._paces[driver]
 
     def _socket(self, driver: str) -> Path | None:
         hypervisor = self._hypervisor

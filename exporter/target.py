@@ -65,8 +65,9 @@ def make_target(
         tap=tap,
         observe=observe,
     )
+    clock = time.time if replayer is None else lambda: replayer.time
     start_times = _start_times(hypervisor, replayer)
-    events = EventHub(hypervisor.availability)
+    events = EventHub(hypervisor.availability, clock=clock)
     hypervisor.watchers.append(events)
     switches = switches_of(module.collectors)
     filters = Filters(module.filter)
@@ -87,7 +88,6 @@ def make_target(
         installed_plugins() if plugins is None else plugins,
     )
     collectors = make_collectors(parts)
-    clock = time.time if replayer is None else lambda: replayer.time
     scraper = Scraper(
         hypervisor,
         collectors,

@@ -129,7 +129,10 @@ class Collection:
     # The list of domains.
 
     async def _list(self) -> tuple[Domain, ...]:
-        if self._memory.is_left_behind(Kind.LIST) or self._slots.held >= self._slots.bound:
+        slots = self._slots
+        while slots.held >= slots.bound and slots.is_held_up and not self._soft.expired:
+            await asyncio.sleep(BUSY_PAUSE_SECONDS)
+        if self._memory.is_left_behind(Kind.LIST) or slots.held >= slots.bound:
             raise CallTimeout("CONNECT_LIST_ALL_DOMAINS", self._longest_wait())
         try:
             domains = await self._list_by(ConnectListAllDomainsFlags(0))
@@ -155,6 +158,9 @@ class Collection:
             opening = self._slots.lanes.opening
             if not self._slots.lanes.source.lanes:
                 raise SessionClosed("it has just ended")
+            if self._slots.is_held_up and not self._soft.expired:
+                await asyncio.sleep(BUSY_PAUSE_SECONDS)
+                continue
             if opening is None or self._soft.expired:
                 raise CallTimeout("CONNECT_LIST_ALL_DOMAINS", self._longest_wait())
             await self._wait((opening,))
@@ -183,7 +189,10 @@ class Collection:
                 waits.append(LONGEST_WAIT_SECONDS)
             wait = min((one for one in waits if one > 0), default=0.0)
             if not wait:
-                return
+                if not (self._queue and self._slots.is_held_up):
+                    return
+                await asyncio.sleep(min(left, BUSY_PAUSE_SECONDS))
+                continue
             await asyncio.wait(
                 (*self._slots.open, *((opening,) if opening is not None else ())),
                 timeout=min(left, wait, LONGEST_WAIT_SECONDS),

@@ -33,13 +33,18 @@ class BulkStats:
         parallel: int,
         max_stuck_calls: int,
         others: Callable[[], int] = lambda: 0,
+        others_in_flight: Callable[[], int] = lambda: 0,
     ) -> None:
-        """`others` is how many calls of other parts of the exporter are with the daemon."""
+        """`others` is how many calls of other parts of the exporter are with the daemon.
+
+        `others_in_flight` is how many of those end soon: they are worth waiting for.
+        """
         self.lanes = LaneChoice(source, slots=max(DAEMON_REQUEST_SLOTS, parallel + 1))
         self.memory = Memory()
         self._parallel = parallel
         self._bound = max_stuck_calls + parallel
         self._others = others
+        self._others_in_flight = others_in_flight
         self._slots: Slots | None = None
         self._main: Connection | None = None
         self._states = StateLogger(logger)
@@ -49,10 +54,10 @@ class BulkStats:
         """Calls that the exporter waits for no longer and the daemon still works on."""
         return self.memory.stuck_calls
 
-    def has_room(self, others: int) -> bool:
-        """Whether the daemon can be given one call more, beside those of here and `others`."""
-        held = self.stuck_calls if self._slots is None else self._slots.held_here
-        return held + others < self._bound
+    @property
+    def held(self) -> int:
+        """Calls that are with the daemon, waited for or not."""
+        return self.stuck_calls if self._slots is None else self._slots.held_here
 
     async def collect(
         self,
@@ -78,11 +83,10 @@ class BulkStats:
             parallel=self._parallel,
             bound=self._bound,
             others=self._others,
+            others_in_flight=self._others_in_flight,
         )
         self._slots = slots
-        collection = Collection(
-            self.memory, slots, stats, deadline, choose=choose, on_list=on_list
-        )
+        collection = Collection(self.memory, slots, stats, deadline, choose=choose, on_list=on_list)
         try:
             await collection.run()
         finally:

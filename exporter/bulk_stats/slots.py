@@ -31,8 +31,9 @@ class Slots:
         parallel: int,
         bound: int,
         others: Callable[[], int] = lambda: 0,
+        others_in_flight: Callable[[], int] = lambda: 0,
     ) -> None:
-        """`others` is how many calls of other parts of the exporter are with the daemon."""
+        """`others` and `others_in_flight` are as `BulkStats` has them."""
         self.memory = memory
         self.lanes = lanes
         self.parallel = parallel
@@ -40,6 +41,7 @@ class Slots:
         self.open: dict[asyncio.Future[Any], Request] = {}
         self._deadline = deadline
         self._others = others
+        self._others_in_flight = others_in_flight
 
     @property
     def held(self) -> int:
@@ -50,6 +52,11 @@ class Slots:
     def held_here(self) -> int:
         opening = self.lanes.opening is not None
         return self.memory.stuck_calls + len(self.open) + opening
+
+    @property
+    def is_held_up(self) -> bool:
+        """Whether calls of other parts of the exporter are in the way for a moment."""
+        return self._others_in_flight() > 0
 
     def lane(self, kind: Kind) -> Connection | None:
         """A connection for one more call; where they are crowded, a further one is on its way."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from exporter.collectors.collector import Scrape, domain_labels
-from exporter.domain_cache import DomainCache
+from exporter.domain_cache import DomainCache, first_values
 from exporter.events import EventHub
 from exporter.exposition import Sample
 from exporter.filters import Filters
@@ -70,6 +70,7 @@ class BlockJobsCollector:
     async def collect(self, scrape: Scrape) -> Iterable[Sample]:
         domains = await scrape.domains()
         self._cache.keep(domain for domain in domains if domain.id != -1)
+        await first_values(self._cache, scrape.deadline)
         deadline = Deadline(
             min(scrape.deadline.at, scrape.deadline.clock() + SCRAPE_PATIENCE_SECONDS),
             scrape.deadline.clock,

@@ -6,7 +6,10 @@ from collections.abc import Iterator
 
 from exporter.collectors.collector import domain_labels
 from exporter.collectors.running_domains import RunningDomainsCollector
+from exporter.events import EventHub
 from exporter.exposition import Sample
+from exporter.filters import Filters
+from exporter.hypervisor import Hypervisor
 from exporter.metrics import diagnostics as m
 from exporter.pace import PacedConnection
 from libvirt_rpc.enums import DomainDiskErrorCode
@@ -22,6 +25,17 @@ class DiskErrorsCollector(RunningDomainsCollector[tuple[DomainDiskError, ...]]):
     name = PART
     changes = (e.DomainLifecycleEvent, e.DomainIOErrorReasonEvent, e.DomainIOErrorEvent)
 
+    def __init__(
+        self,
+        hypervisor: Hypervisor,
+        events: EventHub,
+        *,
+        interval_seconds: float,
+        filters: Filters | None = None,
+    ) -> None:
+        super().__init__(hypervisor, events, interval_seconds=interval_seconds)
+        self._filters = filters or Filters()
+
     async def ask(
         self, connection: PacedConnection, domain: Domain
     ) -> tuple[DomainDiskError, ...] | None:
@@ -29,7 +43,7 @@ class DiskErrorsCollector(RunningDomainsCollector[tuple[DomainDiskError, ...]]):
 
     def samples(self, domain: Domain, known: tuple[DomainDiskError, ...]) -> Iterator[Sample]:
         for one in known:
-            if one.error != DomainDiskErrorCode.NONE:
+            if one.error != DomainDiskErrorCode.NONE and self._filters.disk(one.disk):
                 error = DomainDiskErrorCode(one.error).label
                 labels = domain_labels(domain, (("disk", one.disk), ("error", error)))
                 yield Sample(m.DISK_ERROR, 1, labels)

@@ -87,14 +87,13 @@ class DomainEventsCollector:
         inventory: Inventory,
         *,
         labels: Labels = (),
-        clock: Callable[[], float] = time.time,
         filters: Filters | None = None,
     ) -> None:
         self._events = events
         self._filters = filters or Filters()
         self._inventory = inventory
         self._labels = labels
-        self._clock = clock
+        self._clock = events.clock
         self._watched: dict[uuid.UUID, _Watched] = {}
         self._page: Page | None = None
         events.listeners.append(self._heard)

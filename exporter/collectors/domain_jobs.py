@@ -7,13 +7,12 @@ domain with a job on every scrape; that one has ended, and its figures, comes as
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from exporter.collectors.collector import Scrape, domain_labels
-from exporter.domain_cache import DomainCache
+from exporter.domain_cache import DomainCache, first_values
 from exporter.events import EventHub
 from exporter.exposition import Sample
 from exporter.hypervisor import Hypervisor
@@ -79,10 +78,9 @@ class DomainJobsCollector:
         events: EventHub,
         *,
         interval_seconds: float,
-        clock: Callable[[], float] = time.time,
     ) -> None:
         self._availability = hypervisor.availability
-        self._clock = clock
+        self._clock = events.clock
         self._cache: DomainCache[Jobs] = DomainCache(
             "jobs", self._fetch, interval_seconds=interval_seconds
         )
@@ -97,6 +95,7 @@ class DomainJobsCollector:
         self._last = {key: job for key, job in self._last.items() if key in listed}
         self._asked_for_last &= listed
         self._cache.keep(domain for domain in domains if domain.id != -1)
+        await first_values(self._cache, scrape.deadline)
         await self._ask_busy_ones(scrape)
         return list(self._samples(domains, scrape))
 

@@ -15,6 +15,7 @@ from exporter.domain_cache import DomainCache
 from exporter.domain_xml import DomainMetadata
 from exporter.events import EventHub
 from exporter.exposition import Labels, Sample
+from exporter.filters import Filters
 from exporter.hypervisor import Hypervisor
 from exporter.inventory import Inventory
 from exporter.limits import device_limit_samples, limit_samples
@@ -73,9 +74,11 @@ class DomainLimitsCollector:
         inventory: Inventory,
         *,
         interval_seconds: float,
+        filters: Filters | None = None,
     ) -> None:
         self._availability = hypervisor.availability
         self._inventory = inventory
+        self._filters = filters or Filters()
         self._cache: DomainCache[Limits] = DomainCache(
             "limits", self._fetch, interval_seconds=interval_seconds
         )
@@ -87,7 +90,7 @@ class DomainLimitsCollector:
         self._cache.keep(domains)
         for domain, limits in self._cache:
             metadata = self._inventory.get(domain)
-            if metadata is not None and _devices(metadata) != limits.devices:
+            if metadata is not None and self._devices(metadata) != limits.devices:
                 self._cache.refresh(domain)  # a device came or went without an event
         patience = Deadline(
             min(scrape.deadline.at, scrape.deadline.clock() + FIRST_WAIT_SECONDS),
@@ -101,7 +104,7 @@ class DomainLimitsCollector:
         if metadata is None:
             await self._inventory.read(Deadline.after(FIRST_WAIT_SECONDS))
             metadata = self._inventory.get(domain)
-        devices = Devices() if metadata is None else _devices(metadata)
+        devices = Devices() if metadata is None else self._devices(metadata)
         ask = self._ask
         return Limits(
             devices,
@@ -118,6 +121,13 @@ class DomainLimitsCollector:
             await ask("cpu", partial(connection.domain_get_scheduler_parameters_flags, domain)),
             await ask("memory", partial(connection.domain_get_memory_parameters, domain)),
             await ask("blkio", partial(connection.domain_get_blkio_parameters, domain)),
+        )
+
+    def _devices(self, metadata: DomainMetadata) -> Devices:
+        devices = _devices(metadata)
+        return Devices(
+            tuple(filter(self._filters.disk, devices.disks)),
+            tuple(filter(self._filters.interface, devices.interfaces)),
         )
 
     async def _ask(self, part: str, call: Callable[[], Awaitable[Parameters]]) -> Parameters:

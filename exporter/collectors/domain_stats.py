@@ -87,18 +87,22 @@ class DomainStatsCollector:
             parallel=config.parallel,
             max_stuck_calls=config.max_stuck_calls,
             others=lambda: pace.held + self._per_domain.held,
+            others_in_flight=lambda: pace.in_flight,
         )
         self._per_domain = PerDomainStats(
             hypervisor,
             hypervisor.availability,
             parallel=config.parallel,
             max_stuck_calls=config.max_stuck_calls,
-            others=lambda: pace.held + self._bulk.stuck_calls,
+            others=lambda: pace.held + self._bulk.held,
         )
         if events is not None and events.listeners:
             # It listens along: for its sake alone no events are registered for.
             events.listeners.append(self._per_domain.heard)
-        pace.may_start = lambda: self._bulk.has_room(pace.held + self._per_domain.held)
+        pace.others_stuck = lambda: self._bulk.stuck_calls + self._per_domain.stuck_calls
+        pace.others_held = lambda: self._bulk.held + self._per_domain.held
+        self._refusal: LibvirtRPCError | None = None
+        """Of the bulk call."""
         self._start_times = start_times
         self._inventory = inventory
         self._unknown: set[str] = set()
@@ -107,6 +111,7 @@ class DomainStatsCollector:
     async def collect(self, scrape: Scrape) -> None:
         started = time.monotonic()
         pace = scrape.hypervisor.pace
+        pace.is_narrow = True
         try:
             collected = await self._collected(scrape)
             asked = sum(one.uuid not in collected.vanished for one in collected.domains)
@@ -114,11 +119,12 @@ class DomainStatsCollector:
                 self._keep_by_state(collected)
                 scrape.domain_list.announce(collected.domains)
         finally:
+            pace.is_narrow = False
             scrape.domain_list.fail()
             stuck = self._bulk.stuck_calls + self._per_domain.stuck_calls + pace.stuck_calls
             scrape.page.add([Sample(STUCK_CALLS, stuck, scrape.labels)])
         pace.suspects = frozenset(collected.missing)
-        pace.healthy(collected.records.keys() - collected.missing)
+        pace.release_lost(collected.missing)
         identity = scrape.hypervisor.identity
         kind = identity.type if identity else ""
         records = [
@@ -156,7 +162,13 @@ class DomainStatsCollector:
                 if reason not in NO_BULK:
                     raise
                 availability.switch_off(BULK, reason)
-        return await self._per_domain.collect(stats, deadline, choose=choose, on_list=on_list)
+                self._refusal = exc
+        try:
+            return await self._per_domain.collect(stats, deadline, choose=choose, on_list=on_list)
+        except LibvirtRPCError as exc:
+            if reason_of(exc) and self._refusal is not None:
+                raise self._refusal from exc  # it has no other calls either
+            raise
 
     async def _choose(self, scrape: Scrape, listed: tuple[Domain, ...]) -> tuple[Domain, ...]:
         return await choose_domains(self._filters, self._inventory, listed, scrape.deadline)

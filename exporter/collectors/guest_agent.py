@@ -226,8 +226,6 @@ class GuestAgentCollector:
         self._refused_at.pop(domain.uuid, None)
         if is_connected:
             self._cache.refresh(domain)
-        else:
-            self._cache.drop(domain)
 
     def _samples(self, domains: Iterable[Domain]) -> Iterator[Sample]:
         for domain in domains:

@@ -143,10 +143,12 @@ class HostCollector:
         free = await scrape.ask(
             f"{PART}.cells", lambda: scrape.connection.node_get_cells_free_memory(first, count)
         )
-        # libvirt gives the cells that there are, in their order.
-        for cell, available in zip(known.cells, free or (), strict=False):
-            node = (("node", str(cell.id)),)
-            samples.append(Sample(m.HOST_NODE_MEMORY_FREE, available, node))
+        # libvirt counts the cells on from the first one, and has a figure for each gap as well.
+        by_id = dict(enumerate(free or (), first))
+        for cell in known.cells:
+            if cell.id in by_id:
+                node = (("node", str(cell.id)),)
+                samples.append(Sample(m.HOST_NODE_MEMORY_FREE, by_id[cell.id], node))
         return samples
 
     async def _pages(self, scrape: Scrape, known: Capabilities | None) -> Iterable[Sample]:
@@ -161,10 +163,10 @@ class HostCollector:
             return samples
         part = f"{PART}.pages"
         first = min(cell.id for cell in cells)
+        count = max(cell.id for cell in cells) - first + 1
         try:
             free = await scrape.ask(
-                part,
-                lambda: scrape.connection.node_get_free_pages(sizes, first, len(cells)),
+                part, lambda: scrape.connection.node_get_free_pages(sizes, first, count)
             )
         except RemoteError as exc:
             if exc.code != ErrorNumber.INTERNAL_ERROR:
@@ -172,11 +174,12 @@ class HostCollector:
             # A driver whose host has no pages to count (test) has no better word for it.
             self._availability.switch_off(part, "unsupported")
             return samples
-        for cell, counts in zip(cells, free or (), strict=False):
-            samples += [
-                Sample(m.HOST_FREE_PAGES, count, _page_labels(cell.id, size))
-                for size, count in zip(sizes, counts, strict=True)
-            ]
+        by_id = dict(enumerate(free or (), first))
+        samples += [
+            Sample(m.HOST_FREE_PAGES, pages, _page_labels(cell.id, size))
+            for cell in cells
+            for size, pages in zip(sizes, by_id.get(cell.id, ()), strict=False)
+        ]
         return samples
 
     async def _ksm(self, scrape: Scrape) -> Iterable[Sample]:

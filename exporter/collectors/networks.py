@@ -14,11 +14,11 @@ from exporter.exposition import Labels, Sample
 from exporter.hypervisor import Hypervisor
 from exporter.kept_value import KeptValue
 from exporter.metrics import networks as m
-from exporter.pace import PacedConnection
+from exporter.pace import NotAsked, PacedConnection
 from exporter.siblings import Siblings
 from libvirt_rpc.enums import ConnectListAllNetworksFlags as List
 from libvirt_rpc.enums import ErrorNumber
-from libvirt_rpc.errors import RemoteError
+from libvirt_rpc.errors import CallTimeout, RemoteError
 from libvirt_rpc.protocol.types import Network
 
 DRIVER = "network"
@@ -49,7 +49,7 @@ class NetworksCollector:
         self, hypervisor: Hypervisor, siblings: Siblings, *, interval_seconds: float
     ) -> None:
         self._siblings = siblings
-        self._facts: KeptValue[Mapping[UUID, NetworkFacts]] = KeptValue(
+        self._facts: KeptValue[Mapping[UUID, NetworkFacts | None]] = KeptValue(
             "networks", self._fetch, interval_seconds=interval_seconds
         )
         hypervisor.watchers.append(self._facts)
@@ -59,8 +59,9 @@ class NetworksCollector:
         if networks is None:
             return
         active = _uuids(await self._listed(List.ACTIVE))
-        facts = await self._facts.settled(scrape.deadline, reserve_seconds=RESERVE_SECONDS) or {}
-        if any(network.uuid not in facts for network in networks):
+        known = await self._facts.settled(scrape.deadline, reserve_seconds=RESERVE_SECONDS)
+        facts = known or {}
+        if known is not None and any(network.uuid not in known for network in networks):
             self._facts.refresh()
         await collect_parts(
             scrape,
@@ -75,11 +76,12 @@ class NetworksCollector:
             NETWORKS, DRIVER, lambda connection: connection.list_all_networks(flags)
         )
 
-    async def _fetch(self, connection: PacedConnection) -> Mapping[UUID, NetworkFacts]:  # noqa: ARG002
-        facts = {}
+    async def _fetch(self, connection: PacedConnection) -> Mapping[UUID, NetworkFacts | None]:  # noqa: ARG002
+        facts: dict[UUID, NetworkFacts | None] = {}
         persistent = _uuids(await self._listed(List.PERSISTENT))
         autostart = _uuids(await self._listed(List.AUTOSTART))
         for network in await self._listed(List(0)) or ():
+            facts[network.uuid] = None
             try:
                 xml = await self._xml(network)
                 if xml is not None:
@@ -88,8 +90,8 @@ class NetworksCollector:
                         is_persistent=network.uuid in persistent,
                         has_autostart=network.uuid in autostart,
                     )
-            except (RemoteError, BrokenXML):
-                continue  # gone meanwhile, or of no use
+            except (RemoteError, CallTimeout, NotAsked, BrokenXML):
+                continue  # gone meanwhile, hangs, or of no use: it costs no other its facts
         return facts
 
     async def _xml(self, network: Network) -> str | None:

@@ -131,6 +131,7 @@ REGISTRY: tuple[Registration, ...] = (
             parts.events,
             parts.inventory,
             interval_seconds=parts.slow_interval_seconds,
+            filters=parts.filters,
         ),
     ),
     Registration(
@@ -149,6 +150,7 @@ REGISTRY: tuple[Registration, ...] = (
             parts.hypervisor,
             parts.events,
             interval_seconds=parts.module.collectors.jobs_interval_seconds,
+            filters=parts.filters,
         ),
     ),
     Registration(

@@ -14,11 +14,11 @@ from exporter.exposition import Labels, Sample
 from exporter.hypervisor import Hypervisor
 from exporter.kept_value import KeptValue
 from exporter.metrics import storage as m
-from exporter.pace import PacedConnection
+from exporter.pace import NotAsked, PacedConnection
 from exporter.siblings import Siblings
 from libvirt_rpc.enums import ConnectListAllStoragePoolsFlags as List
 from libvirt_rpc.enums import ErrorNumber, StoragePoolState, StorageVolType
-from libvirt_rpc.errors import RemoteError
+from libvirt_rpc.errors import CallTimeout, LibvirtRPCError, RemoteError
 from libvirt_rpc.protocol.types import StoragePool, StorageVol, StorageVolInfo
 
 DRIVER = "storage"
@@ -51,7 +51,7 @@ class StoragePoolsCollector:
         self, hypervisor: Hypervisor, siblings: Siblings, *, interval_seconds: float
     ) -> None:
         self._siblings = siblings
-        self._facts: KeptValue[Mapping[UUID, PoolFacts]] = KeptValue(
+        self._facts: KeptValue[Mapping[UUID, PoolFacts | None]] = KeptValue(
             "storage pools", self._fetch, interval_seconds=interval_seconds
         )
         hypervisor.watchers.append(self._facts)
@@ -60,22 +60,27 @@ class StoragePoolsCollector:
         pools = await self._listed(List(0))
         if pools is None:
             return
-        facts = await self._facts.settled(scrape.deadline, reserve_seconds=RESERVE_SECONDS) or {}
-        if any(pool.uuid not in facts for pool in pools):
+        known = await self._facts.settled(scrape.deadline, reserve_seconds=RESERVE_SECONDS)
+        facts = known or {}
+        if known is not None and any(pool.uuid not in known for pool in pools):
             self._facts.refresh()
         kept = [sample for pool in pools for sample in _kept_samples(pool, facts.get(pool.uuid))]
-        await collect_parts(scrape, _ready(kept), *(self._pool(pool) for pool in pools))
+        errors: list[LibvirtRPCError] = []
+        await collect_parts(scrape, _ready(kept), *(self._pool(pool, errors) for pool in pools))
+        if errors:
+            raise errors[0]
 
     async def _listed(self, flags: List) -> Sequence[StoragePool] | None:
         return await self._siblings.ask(
             POOLS, DRIVER, lambda connection: connection.list_all_storage_pools(flags)
         )
 
-    async def _fetch(self, connection: PacedConnection) -> Mapping[UUID, PoolFacts]:  # noqa: ARG002
-        facts = {}
+    async def _fetch(self, connection: PacedConnection) -> Mapping[UUID, PoolFacts | None]:  # noqa: ARG002
+        facts: dict[UUID, PoolFacts | None] = {}
         persistent = _uuids(await self._listed(List.PERSISTENT))
         autostart = _uuids(await self._listed(List.AUTOSTART))
         for pool in await self._listed(List(0)) or ():
+            facts[pool.uuid] = None
             try:
                 xml = await self._xml(pool)
                 if xml is not None:
@@ -84,8 +89,8 @@ class StoragePoolsCollector:
                         is_persistent=pool.uuid in persistent,
                         has_autostart=pool.uuid in autostart,
                     )
-            except (RemoteError, BrokenXML):
-                continue  # gone meanwhile, or of no use
+            except (RemoteError, CallTimeout, NotAsked, BrokenXML):
+                continue  # gone meanwhile, hangs, or of no use: it costs no other its facts
         return facts
 
     async def _xml(self, pool: StoragePool) -> str | None:
@@ -93,11 +98,11 @@ class StoragePoolsCollector:
             f"{POOLS}.xml", DRIVER, lambda connection: connection.storage_pool_get_xml_desc(pool)
         )
 
-    async def _pool(self, pool: StoragePool) -> Iterable[Sample]:
+    async def _pool(self, pool: StoragePool, errors: list[LibvirtRPCError]) -> Iterable[Sample]:
         labels = _labels(pool)
         try:
             info = await self._siblings.ask(
-                POOLS, DRIVER, lambda connection: connection.storage_pool_get_info(pool)
+                f"{POOLS}.info", DRIVER, lambda connection: connection.storage_pool_get_info(pool)
             )
             if info is None:
                 return ()
@@ -109,13 +114,20 @@ class StoragePoolsCollector:
                 Sample(m.POOL_ALLOCATION, info.allocation, labels),
                 Sample(m.POOL_AVAILABLE, info.available, labels),
             ]
-            volumes = await self._siblings.ask(
-                POOLS, DRIVER, lambda connection: connection.storage_pool_num_of_volumes(pool)
-            )
         except RemoteError as exc:
             if exc.code in _GONE:
                 return ()
             raise
+        try:
+            volumes = await self._siblings.ask(
+                f"{POOLS}.volumes",
+                DRIVER,
+                lambda connection: connection.storage_pool_num_of_volumes(pool),
+            )
+        except LibvirtRPCError as exc:
+            if not (isinstance(exc, RemoteError) and exc.code in _GONE):
+                errors.append(exc)  # what is known stays
+            return samples
         if volumes is not None:
             samples.append(Sample(m.POOL_VOLUMES, volumes, labels))
         return samples
@@ -123,10 +135,14 @@ class StoragePoolsCollector:
 
 @dataclass(frozen=True, slots=True)
 class Volumes:
-    """Volumes with what is known of each; `not_shown` is how many there are more."""
+    """Volumes with what is known of each; `not_shown` is how many there are more.
+
+    `error` is why those of a pool could not be listed.
+    """
 
     shown: tuple[tuple[StorageVol, StorageVolInfo], ...]
     not_shown: int
+    error: LibvirtRPCError | None = None
 
 
 class StorageVolumesCollector:
@@ -153,18 +169,24 @@ class StorageVolumesCollector:
         known = await self._volumes.settled(scrape.deadline, reserve_seconds=RESERVE_SECONDS)
         if known is not None:
             await collect_parts(scrape, _ready(_volume_samples(known)))
+            if known.error is not None:
+                raise known.error
 
     async def _fetch(self, connection: PacedConnection) -> Volumes:  # noqa: ARG002
         pools = await self._siblings.ask(
             VOLUMES, DRIVER, lambda asked: asked.list_all_storage_pools(List.ACTIVE)
         )
         listed: list[StorageVol] = []
+        error: LibvirtRPCError | None = None
         for pool in pools or ():
-            listed += await self._listed(pool)
+            try:
+                listed += await self._listed(pool)
+            except (RemoteError, CallTimeout, NotAsked) as exc:
+                error = exc  # it costs no other its volumes
         listed.sort(key=lambda volume: (volume.pool, volume.name))
         wanted = listed[: self._max_volumes]
         shown = [(volume, info) for volume in wanted if (info := await self._info(volume))]
-        return Volumes(tuple(shown), len(listed) - len(wanted))
+        return Volumes(tuple(shown), len(listed) - len(wanted), error)
 
     async def _listed(self, pool: StoragePool) -> Sequence[StorageVol]:
         try:
@@ -182,7 +204,7 @@ class StorageVolumesCollector:
             return await self._siblings.ask(
                 VOLUMES, DRIVER, lambda connection: connection.storage_vol_get_info(volume)
             )
-        except RemoteError:
+        except (RemoteError, CallTimeout, NotAsked):
             return None  # gone meanwhile, or not to be read: it costs no other its figures
 
 

@@ -264,6 +264,8 @@ _OWN_LABELS = """
     os_id owner_domain resume_behavior root_id service_offering sockets storage_domain_id
     system_datastore template_name threads
     capability change cpu_model cpu_vendor domain_name forward recipient success
+    cpus direction disks error fstype group kernel_release kernel_version message mountpoint name prefix
+    pretty_name scope variant version_id
 """
 RESERVED_LABELS = frozenset(_OWN_LABELS.split())
 """Label names that the exporter's own metrics use; an extra label must not hide one."""

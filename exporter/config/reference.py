@@ -182,7 +182,7 @@ metrics:
       type: counter
       unit: ns
       help: Time spent on the disk.
-      labels: {direction: in}""".removeprefix("\n")
+      labels: {way: in}""".removeprefix("\n")
 
 _ROWS = f"""
 ## Metrics of one's own

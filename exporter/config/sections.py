@@ -511,8 +511,7 @@ class FilterConfig:
         tuple[LabelPattern, ...],
         Doc(
             LABEL_REGEXES,
-            "No domain of which this label of its metadata, or `title`, matches; "
-            "may be repeated.",
+            "No domain of which this label of its metadata, or `title`, matches; may be repeated.",
         ),
     ] = ()
     disk_include: Annotated[

@@ -18,7 +18,7 @@ GUEST_AGENT_RESPONSIVE = Family(
 GUEST_AGENT_TIMEOUTS = Family(
     "libvirt_domain_guest_agent_timeouts_total",
     COUNTER,
-    "Times that the guest agent did not answer within collectors.guest_agent_timeout.",
+    "Times that the guest agent did not answer in the time that it is given.",
     INSTANCE_LABELS,
 )
 

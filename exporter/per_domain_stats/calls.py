@@ -59,6 +59,9 @@ PARTS: dict[Procedure[Any, Any], str] = {
 }
 """What each procedure is called as a part of the collector; one that is refused for good is not called again."""
 
+_SAY_ANYTHING = (p.DOMAIN_GET_STATE, p.DOMAIN_GET_INFO)
+"""A daemon that refuses both tells nothing of a domain."""
+
 
 class Kind(Enum):
     """In the order in which they are made."""
@@ -108,6 +111,8 @@ class Memory:
     def __init__(self) -> None:
         self.usual_seconds: float | None = None
         self.left_behind: list[Request] = []
+        self.refusal: LibvirtRPCError | None = None
+        """What the daemon said when it refused to tell anything of any domain."""
 
     @property
     def stuck_calls(self) -> int:
@@ -118,6 +123,7 @@ class Memory:
     def meet_daemon(self) -> None:
         """Behind a new connection: a lost call for the list tells nothing of what hangs now."""
         self.usual_seconds = None
+        self.refusal = None
         for one in self.left_behind:
             one.is_released = one.is_released or one.kind is Kind.LIST
 
@@ -147,7 +153,7 @@ class Memory:
         ids = {domain.uuid: domain.id for domain in domains}
         for one in self.left_behind:
             is_other = one.domain is not None and ids.get(one.domain.uuid) != one.domain.id
-            if one.call.is_lost and (is_other or now - one.call.started > LOST_SECONDS):
+            if is_other or now - one.call.started > LOST_SECONDS:
                 one.is_released = True
 
 
@@ -189,7 +195,6 @@ class Calls(DomainCalls, DomainFigureCalls):
         self._others = others
         self._queues: dict[Kind, deque[_Asked]] = {kind: deque() for kind in Kind}
         self._idle_since: float | None = None
-        self._is_over = False
 
     @property
     def held(self) -> int:
@@ -214,6 +219,8 @@ class Calls(DomainCalls, DomainFigureCalls):
             reason = "" if isinstance(exc, AccessDenied) else reason_of(exc)
             if part and reason:
                 self._availability.switch_off(part, reason)
+                if all(self.is_off(one) for one in _SAY_ANYTHING):
+                    self.memory.refusal = exc
             raise
         if part:
             self._availability.found(part)
@@ -225,8 +232,6 @@ class Calls(DomainCalls, DomainFigureCalls):
 
     def launch(self) -> None:
         """Starts what may be started."""
-        if self._is_over:
-            return
         for kind, queue in self._queues.items():
             while queue and self._start_next(kind, queue):
                 pass
@@ -237,31 +242,37 @@ class Calls(DomainCalls, DomainFigureCalls):
         if asked.started.done():  # whoever wanted it was cancelled
             queue.popleft()
             return True
-        if self.is_off(asked.procedure):
+        refusal = self._refusal(asked.procedure)
+        if refusal is not None:
             queue.popleft()
-            asked.started.set_exception(NotAsked(asked.procedure.name, "the daemon refused it"))
+            asked.started.set_exception(refusal)
             return True
-        if not self._lanes.source.lanes:
-            queue.popleft()
-            asked.started.set_exception(SessionClosed("there is no connection"))
-            return True
-        if not self._may_start(kind):
-            return False
-        connection = self._lane()
+        connection = self._lane() if self._may_start(kind) else None
         if connection is None:
             return False
         queue.popleft()
+        self._start(kind, asked, connection)
+        return True
+
+    def _refusal(self, procedure: Procedure[Any, Any]) -> LibvirtRPCError | None:
+        """Why it cannot be called, now or later."""
+        if self.is_off(procedure):
+            return NotAsked(procedure.name, "the daemon refused it")
+        if not self._lanes.source.lanes:
+            return SessionClosed("there is no connection")
+        return None
+
+    def _start(self, kind: Kind, asked: _Asked, connection: Connection) -> None:
         try:
             call = connection.session.start(asked.procedure, asked.arguments)
         except LibvirtRPCError as exc:
             asked.started.set_exception(exc)
-            return True
+            return
         overdue_at = self.deadline.clock() + self._patience()
         request = Request(kind, asked.domain, call, connection, overdue_at)
         self.open.add(request)
         call.future.add_done_callback(lambda _: self._ended(request))
         asked.started.set_result(request)
-        return True
 
     def _may_start(self, kind: Kind) -> bool:
         active = [one for one in self.open if not one.is_slow]
@@ -336,7 +347,6 @@ class Calls(DomainCalls, DomainFigureCalls):
 
     def leave_behind(self) -> None:
         """The end: gives up what is still open. The memory keeps what the daemon goes on with."""
-        self._is_over = True
         for request in self.open:
             request.connection.session.abandon(request.call)
         self.memory.left_behind += [one for one in self.open if not one.call.done]

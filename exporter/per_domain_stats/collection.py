@@ -67,7 +67,7 @@ class Collection:
         self.collected = Collected()
 
     async def run(self, layouts: Layouts) -> None:
-        """Raises LibvirtRPCError where not even the list of domains is to be had."""
+        """Raises LibvirtRPCError where not even the list of domains is to be had, or nothing but it."""
         listed = await self._list()
         domains = listed if self._choose is None else await self._choose(listed)
         self.collected.domains = domains
@@ -80,6 +80,8 @@ class Collection:
             await self._work(self._ask(domain) for domain in domains)
         finally:
             self._settle(layouts)
+        if self._memory.refusal is not None:
+            raise self._memory.refusal
 
     # The list of domains.
 

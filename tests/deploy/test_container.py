@@ -49,7 +49,7 @@ def test_nothing_is_fetched_by_address_and_the_base_has_a_version() -> None:
     assert "ADD" not in [word for word, _ in instructions()]
     (base,) = [rest for word, rest in instructions() if word == "ARG"]
     image, _, tag = base.partition("=")[2].rpartition(":")
-    assert image == "docker.io/library/python"
+    assert image == "python"
     assert tag.startswith("3.")
 
 

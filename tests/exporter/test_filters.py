@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from exporter import metrics
 from exporter.config import (
-    Config,
     CollectorsConfig,
     FilterConfig,
     LabelPattern,
@@ -23,6 +22,7 @@ from exporter.config import (
     ModuleConfig,
 )
 from exporter.domain_xml import parse_domain
+from exporter.events import EventHub
 from exporter.filters import Filters
 from exporter.mapping import Mapping
 from exporter.stats_page import StatsPage, render_plain
@@ -32,9 +32,10 @@ from libvirt_rpc.protocol import procedures as p
 from libvirt_rpc.protocol import types as t
 from libvirt_rpc.protocol import xdr
 from libvirt_rpc.protocol.domain_stats import DomainStatsDecoder
+from libvirt_rpc.protocol.events import DomainBlockThresholdEvent, DomainRebootEvent
 from libvirt_rpc.protocol.framing import Frame
 from libvirt_rpc.protocol.typed_params import TypedParameter
-from tests.support.daemon import Peer, ScriptedDaemon, by_table
+from tests.support.daemon import Peer, ScriptedDaemon, by_table, returns
 from tests.support.exporting import STATISTICS_ALONE, host, number, record
 from tests.support.pages import ReadPage, read_page
 from tests.support.records import Records, histories, payload_of
@@ -142,9 +143,12 @@ def disks(*names: str) -> list[TypedParameter]:
 WEB = t.Domain("web-1", uuid.UUID(int=1), 1)
 DB = t.Domain("db", uuid.UUID(int=2), 2)
 OFF = t.Domain("off", uuid.UUID(int=3), -1)
-HOST = host(
-    record(WEB, *disks("vda", "vdb")), record(DB, *disks("sda", "vdb"), state=3), record(OFF)
-)
+HOST = {
+    **host(
+        record(WEB, *disks("vda", "vdb")), record(DB, *disks("sda", "vdb"), state=3), record(OFF)
+    ),
+    p.CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY: returns(t.Number(0)),
+}
 
 
 async def scraped(
@@ -181,14 +185,54 @@ async def test_a_domain_that_is_left_out_by_its_state_is_not_on_the_page() -> No
     assert page.value("libvirt_domains", state="paused") == 0
 
 
-async def test_the_other_collectors_see_the_domains_that_are_left() -> None:
-    collectors = dataclasses.replace(STATISTICS_ALONE, enable=("domain_events", "domain_jobs"))
-    for config in (
+@pytest.mark.parametrize(
+    "config",
+    [
         FilterConfig(domain_name_include=regexes("web-.*")),
         FilterConfig(domain_state_include=regexes("running")),
-    ):
-        page, _ = await scraped(config, collectors=collectors)
-        assert page.domain_names == {"web-1"}
+    ],
+)
+async def test_the_other_collectors_see_the_domains_that_are_left(config: FilterConfig) -> None:
+    collectors = dataclasses.replace(STATISTICS_ALONE, enable=("domain_events", "domain_jobs"))
+    page, _ = await scraped(config, collectors=collectors)
+    assert page.domain_names == {"web-1"}
+    shown = {dict(own)["domain"] for _, own in page.samples if "domain" in dict(own)}
+    assert shown == {"web-1"}
+    assert page.labels("libvirt_domain_reboots_total", "domain") == ["web-1"]
+
+
+async def test_what_happens_to_a_domain_that_is_left_out_is_not_counted() -> None:
+    async with ScriptedDaemon(by_table(HOST)) as daemon:
+        target = make_target(
+            LibvirtConfig(uri=daemon.uri),
+            ModuleConfig(
+                "default",
+                dataclasses.replace(STATISTICS_ALONE, enable=("domain_events",)),
+                filter=FilterConfig(
+                    domain_name_exclude=regexes("db"), disk_exclude=regexes("vd.*")
+                ),
+            ),
+            plugins=(),
+        )
+        hub = next(one for one in target.hypervisor.watchers if isinstance(one, EventHub))
+        await target.hypervisor.open()
+        try:
+            for event in (
+                DomainRebootEvent(DB),
+                DomainRebootEvent(WEB),
+                DomainBlockThresholdEvent(DB, "vda", None, 1, 0),
+                DomainBlockThresholdEvent(WEB, "vda", None, 1, 0),
+                DomainBlockThresholdEvent(WEB, "sda", None, 1, 0),
+            ):
+                for listener in hub.listeners:
+                    listener(event)
+            page = read_page((await target.scraper.scrape()).render())
+        finally:
+            await target.hypervisor.close()
+    assert page.value("libvirt_domain_reboots_total", domain="web-1") == 1
+    assert page.values("libvirt_domain_reboots_total", domain="db") == []
+    thresholds = "libvirt_domain_disk_write_thresholds_total"
+    assert page.labels(thresholds, "disk") == ["sda"]
 
 
 async def test_disks_that_are_left_out_have_no_series() -> None:
@@ -196,7 +240,11 @@ async def test_disks_that_are_left_out_have_no_series() -> None:
         FilterConfig(disk_include=regexes("vd.", "sda"), disk_exclude=regexes("vdb"))
     )
     name = "libvirt_domain_disk_read_requests_total"
-    shown = {(dict(labels)["domain"], dict(labels)["disk"]) for series, labels in page.samples if series == name}
+    shown = {
+        (dict(labels)["domain"], dict(labels)["disk"])
+        for series, labels in page.samples
+        if series == name
+    }
     assert shown == {("web-1", "vda"), ("db", "sda")}
 
 

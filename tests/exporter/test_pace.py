@@ -9,7 +9,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from exporter.pace import MAY_HANG, MONITOR_PATIENCE_SECONDS, NotAsked, Pace, PacedConnection
+from exporter.pace import (
+    MAY_HANG,
+    MONITOR_PATIENCE_SECONDS,
+    OF_AGENT,
+    NotAsked,
+    Pace,
+    PacedConnection,
+)
 from libvirt_rpc.connection import connect
 from libvirt_rpc.deadline import Deadline
 from libvirt_rpc.errors import CallTimeout, NoDomain, SessionClosed
@@ -111,8 +118,8 @@ async def test_a_domain_that_the_statistics_suspect_is_not_asked_and_another_is(
 
 
 async def test_past_the_bound_nothing_is_asked() -> None:
-    pace = Pace()
-    pace.may_start = lambda: False
+    pace = Pace(bound=3)
+    pace.others_stuck = lambda: 3
     async with paced({MEMORY: SOME_MEMORY}, pace) as (daemon, connection):
         with pytest.raises(NotAsked, match="max-stuck-calls"):
             await connection.node_get_free_memory()
@@ -150,9 +157,9 @@ async def test_a_call_that_hung_when_the_connection_was_lost_counts_until_its_do
             await connection.node_get_free_memory()
     pace.meet_daemon()
     assert pace.stuck_calls == 1
-    pace.healthy({uuid.UUID(int=99)})
+    pace.release_lost({WEB.uuid})
     assert pace.stuck_calls == 1
-    pace.healthy({WEB.uuid})
+    pace.release_lost({uuid.UUID(int=99)})
     assert pace.stuck_calls == 0
 
 
@@ -165,4 +172,46 @@ async def test_a_refusal_is_the_daemons_and_leaves_nothing_behind() -> None:
 
 
 def test_what_may_hang_is_named_as_the_procedures_are() -> None:
-    assert {procedure.name for procedure in PROCEDURES.values()} >= MAY_HANG
+    assert {procedure.name for procedure in PROCEDURES.values()} >= MAY_HANG | OF_AGENT
+    assert not MAY_HANG & OF_AGENT
+
+
+GUEST_INFO = p.DOMAIN_GET_GUEST_INFO
+OTHER = t.Domain("other", uuid.UUID(int=3), 3)
+
+
+@in_virtual_time
+async def test_an_agent_is_waited_for_as_long_as_was_said_and_nothing_else_waits_for_it(
+    clock: VirtualClock,
+) -> None:
+    pace = Pace()
+    answers: Answers = {GUEST_INFO: never, JOB_INFO: NO_JOB}
+    async with paced(answers, pace) as (_, connection):
+        before = clock.now
+        asked = asyncio.create_task(
+            connection.domain_get_guest_info(WEB, deadline=Deadline.after(7))
+        )
+        await asyncio.sleep(0.01)
+        # It has a job lock of its own, so that the domain's monitor is not waiting for it either.
+        assert (await connection.domain_get_job_info(WEB)).type == 0
+        assert clock.now - before < 1
+        with pytest.raises(CallTimeout):
+            await asked
+        assert clock.now - before == pytest.approx(7, abs=0.05)
+        assert (await connection.domain_get_job_info(WEB)).type == 0
+        with pytest.raises(NotAsked, match="has not been answered yet"):
+            await connection.domain_get_guest_info(WEB)
+        with pytest.raises(NotAsked, match="the domain hangs"):
+            await connection.domain_get_guest_vcpus(WEB)
+
+
+@in_virtual_time
+async def test_two_agents_may_hang_and_no_more(clock: VirtualClock) -> None:
+    pace = Pace()
+    async with paced({GUEST_INFO: never}, pace) as (daemon, connection):
+        for domain in (WEB, OTHER):
+            with pytest.raises(CallTimeout):
+                await connection.domain_get_guest_info(domain, deadline=Deadline.after(1))
+        with pytest.raises(NotAsked, match="too many guest agents hang"):
+            await connection.domain_get_guest_info(ARCHIVE)
+        assert len(daemon.peer.calls(GUEST_INFO)) == 2

@@ -196,7 +196,9 @@ async def test_a_plugin_that_ignores_that_it_is_cancelled_is_not_started_again(
 TAKEN = "gets into the way of one of the exporter's own metrics"
 
 
-def family(name: str, kind: Any = MetricType.GAUGE, text: Any = "A help.", labels: Any = ()) -> Family:
+def family(
+    name: str, kind: Any = MetricType.GAUGE, text: Any = "A help.", labels: Any = ()
+) -> Family:
     return Family(name, kind, text, labels)
 
 
@@ -244,10 +246,22 @@ BAD: dict[str, tuple[object, str]] = {
         Sample(OWN, 1, (("rack", "other"),)),
         "own_things has the label rack, which is a constant label",
     ),
-    "value": (Sample(OWN, "1"), "a value of own_things is no number that can be shown"),  # type: ignore[arg-type]
+    "value": (Sample(OWN, "1"), "a value of own_things is none that can be shown"),  # type: ignore[arg-type]
     "huge value": (
         Sample(OWN, 10**400),
-        "a value of own_things is no number that can be shown",
+        "a value of own_things is none that can be shown",
+    ),
+    "info that is not 1": (
+        Sample(family("x_info", MetricType.INFO), 2),
+        "a value of x_info is none that can be shown",
+    ),
+    "counter that is NaN": (
+        Sample(family("x_total", MetricType.COUNTER), float("nan")),
+        "a value of x_total is none that can be shown",
+    ),
+    "counter that is negative": (
+        Sample(family("x_total", MetricType.COUNTER), -1),
+        "a value of x_total is none that can be shown",
     ),
     "suffix": (Sample(OWN, 1, suffix="_bucket"), "own_things has a sample of no part of its type"),
 }
@@ -282,7 +296,11 @@ async def test_a_metric_belongs_to_the_first_plugin_that_shows_it() -> None:
     )
     assert page.values("own_things") == [1]
     assert page.value("x") == 3
-    assert [page.value(SUCCESS, collector=name) for name in ("first", "second", "third")] == [1, 0, 0]
+    assert [page.value(SUCCESS, collector=name) for name in ("first", "second", "third")] == [
+        1,
+        0,
+        0,
+    ]
 
 
 async def test_more_samples_than_one_plugin_may_have_are_left_out() -> None:
@@ -359,9 +377,7 @@ async def test_what_a_plugin_asks_and_libvirt_does_not_offer_is_named_after_the_
         answer = await scrape.ask("domain_stats", scrape.connection.node_get_info)
         return () if answer is None else (Sample(OWN, 1),)
 
-    page = await scraped(
-        plugin_of(collect), answers={p.NODE_GET_INFO: refuses(3, "not supported")}
-    )
+    page = await scraped(plugin_of(collect), answers={p.NODE_GET_INFO: refuses(3, "not supported")})
     assert page.value(AVAILABLE, collector="own.domain_stats", reason="unsupported") == 0
     assert page.value(AVAILABLE, collector="domain_stats") == 1
     assert page.value(SUCCESS, collector="own") == 1

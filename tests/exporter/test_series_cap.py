@@ -6,10 +6,10 @@ import logging
 
 import pytest
 
+from exporter.config import LibvirtConfig, ModuleConfig
 from exporter.exposition import Page, Sample
 from exporter.metrics.rows import GAUGE, Family
 from exporter.series_cap import SeriesCap
-from exporter.config import LibvirtConfig, ModuleConfig
 from exporter.target import make_target
 from tests.support.daemon import ScriptedDaemon, by_table
 from tests.support.exporting import QEMU_HOST, STATISTICS_ALONE
@@ -70,7 +70,6 @@ def test_the_first_page_beyond_the_bound_is_logged_and_the_end_of_it(
 
 
 async def test_a_page_of_a_hypervisor_has_no_more_series_and_counts_the_rest() -> None:
-    pages = []
     async with ScriptedDaemon(by_table(QEMU_HOST)) as daemon:
         target = make_target(
             LibvirtConfig(uri=daemon.uri),
@@ -78,9 +77,9 @@ async def test_a_page_of_a_hypervisor_has_no_more_series_and_counts_the_rest() -
             plugins=(),
         )
         await target.hypervisor.open()
-        for _ in range(2):
-            pages.append(read_page((await target.scraper.scrape()).render()))
+        scrapes = [await target.scraper.scrape() for _ in range(2)]
         await target.hypervisor.close()
+    pages = [read_page(page.render()) for page in scrapes]
     dropped = [page.value("libvirt_exporter_series_dropped_total") for page in pages]
     assert 0 < dropped[0] < dropped[1]
     assert pages[1].value("libvirt_exporter_connected") == 1

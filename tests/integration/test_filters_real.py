@@ -15,8 +15,11 @@ READS = "libvirt_domain_disk_read_requests_total"
 
 def scraped(libvirtd: PrivateLibvirtd, *flags: str, uri: str = "") -> ReadPage:
     done = subprocess.run(
-        [sys.executable, "-m", "exporter", "scrape", f"--libvirt.uri={uri or libvirtd.uri()}"]
-        + list(flags),
+        [
+            sys.executable,
+            *("-m", "exporter", "scrape", f"--libvirt.uri={uri or libvirtd.uri()}"),
+            *flags,
+        ],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         timeout=60,
@@ -53,7 +56,13 @@ def test_domains_are_filtered_by_name_uuid_state_and_metadata(
 def test_disks_and_interfaces_are_filtered_in_every_collector(
     libvirtd: PrivateLibvirtd, fleet: tuple[DomainSpec, ...]
 ) -> None:
-    page = scraped(libvirtd, "--filter.disk-include=vd[ab]", "--filter.interface-exclude=.*")
+    page = scraped(
+        libvirtd,
+        "--filter.disk-include=vd[ab]",
+        "--filter.interface-exclude=.*",
+        "--collector.domain.limits",
+    )
+    assert page.value("libvirt_exporter_collector_success", collector="domain_limits") == 1
     assert named(page, "disk") == {"vda", "vdb"}
     assert {name for name, own in page.samples if "interface" in dict(own)} == set()
     infos = [dict(own)["disk"] for name, own in page.samples if name == "libvirt_domain_disk_info"]

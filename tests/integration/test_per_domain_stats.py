@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
+import signal
 from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
 
@@ -27,9 +29,10 @@ from libvirt_rpc.errors import NoSupport
 from libvirt_rpc.protocol import procedures as p
 from libvirt_rpc.session import CallObservation
 from tests.support.containers import ContainerHost, containers, start
-from tests.support.domains import DomainSpec
+from tests.support.domains import Disk, DomainSpec, Interface, create, qemu_pid
+from tests.support.exporting import configured, exporting, get
 from tests.support.libvirtd import PrivateLibvirtd
-from tests.support.pages import ReadPage, Series, read_page
+from tests.support.pages import ReadPage, Series, read_page, read_response
 
 COLLECTORS = frozenset({"domain.state", "domain.stats", "disk.stats", "network.stats"})
 MAPPING = Mapping(
@@ -314,3 +317,54 @@ async def test_a_real_lxc_daemon_refuses_the_bulk_call(container_host: Container
     async with host(container_host.uri) as one:
         with pytest.raises(NoSupport):
             await one.by_bulk()
+
+
+async def test_the_exporters_page_of_containers_says_what_is_not_there(
+    container_host: ContainerHost,
+) -> None:
+    async with exporting(configured(container_host.uri)) as exporter:
+        page = read_response(await get(exporter))
+    assert page.domain_names == {"box", "idle"}
+    assert page.value("libvirt_domain_memory_max_bytes", domain="box", hypervisor="LXC") == 1 << 26
+    available = "libvirt_exporter_collector_available"
+    assert page.value(available, collector="domain_stats", reason="") == 1
+    for part in ("bulk", "vcpus"):
+        assert page.value(available, collector=f"domain_stats.{part}", reason="unsupported") == 0
+    assert page.values("libvirt_domain_stats_timed_out") == [0, 0]
+    assert page.value("libvirt_exporter_last_scrape_error") == 0
+
+
+async def test_a_real_domain_that_hangs_costs_no_other_anything(
+    own_libvirtd: PrivateLibvirtd,
+) -> None:
+    specs = [
+        DomainSpec(name, disks=(Disk("vda"),), interfaces=(Interface(),)) for name in ("a", "b")
+    ]
+    await asyncio.to_thread(create, own_libvirtd, *specs)
+    pid = qemu_pid(own_libvirtd, "a")
+    async with host(own_libvirtd.uri(read_only=True)) as one:
+        hung, other = specs
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            for _ in range(2):
+                collected = await one.per_domain.collect(MAPPING.stats, Deadline.after(10))
+                assert collected.missing == {hung.uuid}
+                assert collected.stuck == 1
+                page = page_of(collected)
+                assert page.value("libvirt_domain_state", domain=hung.name) == 3
+                assert page.values(RSS, domain=hung.name) == []
+                received = "libvirt_domain_network_receive_bytes_total"
+                assert len(page.values(received, domain=hung.name)) == 1
+                read = "libvirt_domain_disk_read_bytes_total"
+                assert len(page.values(read, domain=other.name)) == 1
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        await asyncio.wait_for(until_nothing_is_stuck(one.per_domain), 10)
+        page = page_of(await one.by_domain())
+        assert len(page.values(RSS)) == 2
+
+
+async def until_nothing_is_stuck(engine: PerDomainStats) -> None:
+    """The late reply is read and dropped by the session; what asks next sees that it came."""
+    while engine.stuck_calls:
+        await engine.collect(MAPPING.stats, Deadline.after(10))

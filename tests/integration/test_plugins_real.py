@@ -25,8 +25,10 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> str:
     source = shutil.copytree(EXAMPLE, directory / "source")
     target = directory / "site"
     subprocess.run(
-        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
-        + ["--no-index", "--target", str(target), str(source)],
+        [
+            *(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"),
+            *("--no-build-isolation", "--target", str(target), str(source)),
+        ],
         check=True,
         stdin=subprocess.DEVNULL,
         timeout=120,

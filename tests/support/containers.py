@@ -1,12 +1,14 @@
 """Real containers on a private libvirtd's LXC driver: each runs `sleep` and nothing else.
 
-`containers` gives a daemon that can run them, or says why none can here.
+`containers` gives a daemon that can run them, or says why none can here. `python -m tests.support.containers`
+keeps two for whoever records a trace, prints the daemon's URI and ends with its standard input.
 """
 
 from __future__ import annotations
 
 import contextlib
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -77,3 +79,16 @@ def start(host: ContainerHost, name: str) -> None:
         host.virsh("start", name)
     except VirshFailed as exc:
         real_parts.lacks(f"no container can run here: {exc}")
+
+
+def main() -> None:
+    with containers() as host:
+        host.define("box")
+        host.define("idle", memory_kib=32_768, vcpus=1)
+        start(host, "box")
+        print(host.uri, flush=True)  # noqa: T201
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()

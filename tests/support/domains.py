@@ -115,6 +115,7 @@ class DomainSpec:
     boot: KernelBoot | None = None
     balloon_period: int | None = None
     accelerator: Literal["qemu", "kvm"] = "qemu"
+    agent_channel: bool = False
 
     @property
     def uuid(self) -> uuid.UUID:
@@ -157,6 +158,9 @@ def domain_xml(spec: DomainSpec) -> str:
     if spec.boot is not None:
         serial = ET.SubElement(devices, "serial", type="file")
         ET.SubElement(serial, "source", path=str(IMAGES / spec.boot.console.name))
+    if spec.agent_channel:
+        channel = ET.SubElement(devices, "channel", type="unix")
+        ET.SubElement(channel, "target", type="virtio", name="org.qemu.guest_agent.0")
     balloon = ET.SubElement(devices, "memballoon", model="virtio")
     if spec.balloon_period is not None:
         ET.SubElement(balloon, "stats", period=str(spec.balloon_period))

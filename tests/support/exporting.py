@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import uuid
 from collections.abc import AsyncIterator, Iterable
+from typing import Any
 
 import httpx
 
@@ -166,6 +167,6 @@ async def get(
         return await client.request(method, path, headers=sent)
 
 
-def calls(daemon: ScriptedDaemon, procedures: Iterable[p.Procedure[object, object]]) -> int:
+def calls(daemon: ScriptedDaemon, procedures: Iterable[p.Procedure[Any, Any]]) -> int:
     """How many calls of these procedures all the daemon's clients have made."""
     return sum(len(peer.calls(procedure)) for peer in daemon.peers for procedure in procedures)

@@ -6,7 +6,9 @@ balloon driver reports the guest's memory to libvirt.
 """
 
 import lzma
+import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ from pathlib import Path
 from tests.support.domains import KernelBoot
 
 MODULES = ("virtio_pci", "virtio_balloon", "virtio_blk", "virtio_net")
+AGENT_MODULES = ("virtio_pci", "virtio_blk", "virtio_net", "virtio_console", "ext4")
 
 _KERNEL_PATTERN = "vmlinuz-*-cloud-amd64"
 
@@ -56,6 +59,33 @@ done > /dev/null 2>&1
 """
 
 
+# /dev/vda has a filesystem already.
+_AGENT_INIT = r"""#!/bin/busybox sh
+export PATH=/bin:/usr/sbin
+/bin/busybox --install -s /bin
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev
+mount -t tmpfs tmpfs /run
+for module in /modules/*; do insmod "$module"; done
+hostname little-guest
+ip address add 198.18.7.2/30 dev eth0
+ip link set eth0 up
+mount -t ext4 /dev/vda /data
+while :; do
+    qemu-ga -m virtio-serial -p /dev/vport* -t /run -f /run/qga.pid
+    sleep 1
+done
+"""
+_OS_RELEASE = """\
+ID=tiny
+NAME="Tiny Guest"
+PRETTY_NAME="Tiny Guest 1.2"
+VERSION="1.2 (Test)"
+VERSION_ID="1.2"
+"""
+
+
 class GuestUnavailable(Exception):
     """The machine lacks a part of the guest; the text says which."""
 
@@ -92,6 +122,42 @@ def build_guest(directory: Path) -> Guest:
     return guest
 
 
+def build_agent_guest(directory: Path) -> Guest:
+    """As `build_guest`, of a guest that runs QEMU's guest agent and mounts its disk on /data."""
+    kernel = _newest_kernel()
+    version = kernel.name.removeprefix("vmlinuz-")
+    busybox, agent = shutil.which("busybox"), shutil.which("qemu-ga", path="/usr/sbin:/usr/bin")
+    if busybox is None:
+        raise GuestUnavailable("busybox is not installed (Debian: busybox-static)")
+    if agent is None:
+        raise GuestUnavailable("qemu-ga is not installed (Debian: qemu-guest-agent)")
+    guest = Guest(directory / "agent-vmlinuz", directory / "agent-initrd")
+    shutil.copyfile(kernel, guest.kernel)
+    archive = _CpioArchive()
+    for name in ("bin", "data", "dev", "etc", "modules", "proc", "run", "sys", "tmp", "usr"):
+        archive.add_directory(name)
+    libraries = _libraries(Path(agent))
+    parents = {parent for path in libraries for parent in path.parents[:-1]}
+    for parent in sorted({*parents, Path("/usr/sbin")}):
+        archive.add_directory(str(parent.relative_to("/")))
+    for path in libraries:
+        archive.add_file(str(path.relative_to("/")), path.read_bytes(), 0o755)
+    archive.add_file("usr/sbin/qemu-ga", Path(agent).read_bytes(), 0o755)
+    archive.add_file("bin/busybox", Path(busybox).read_bytes(), 0o755)
+    archive.add_file("etc/os-release", _OS_RELEASE.encode(), 0o644)
+    archive.add_file("etc/passwd", b"root:x:0:0:root:/:/bin/sh\n", 0o644)
+    archive.add_file("init", _AGENT_INIT.encode(), 0o755)
+    _add_modules(archive, Path("/lib/modules") / version, AGENT_MODULES)
+    guest.initrd.write_bytes(archive.finish())
+    return guest
+
+
+def _libraries(program: Path) -> list[Path]:
+    """The shared libraries that a program needs, where the loader finds them."""
+    needed = subprocess.run(["ldd", str(program)], capture_output=True, check=True, text=True)
+    return [Path(path) for path in re.findall(r"(/\S+) \(0x", needed.stdout)]
+
+
 def _newest_kernel() -> Path:
     kernels = [
         kernel
@@ -109,17 +175,21 @@ def _initramfs(busybox: Path, modules: Path) -> bytes:
         archive.add_directory(name)
     archive.add_file("bin/busybox", busybox.read_bytes(), 0o755)
     archive.add_file("init", _INIT.encode(), 0o755)
-    for number, path in enumerate(_in_load_order(modules)):
+    _add_modules(archive, modules, MODULES)
+    return archive.finish()
+
+
+def _add_modules(archive: "_CpioArchive", modules: Path, names: tuple[str, ...]) -> None:
+    for number, path in enumerate(_in_load_order(modules, names)):
         content = path.read_bytes()
         if path.suffix == ".xz":
             content = lzma.decompress(content)
         name = path.name.removesuffix(".xz")
         archive.add_file(f"modules/{number:02}-{name}", content, 0o644)
-    return archive.finish()
 
 
-def _in_load_order(modules: Path) -> list[Path]:
-    """The files of MODULES, each after those it depends on, without those built in."""
+def _in_load_order(modules: Path, names: tuple[str, ...]) -> list[Path]:
+    """The files of these modules, each after those it depends on, without those built in."""
     dependencies: dict[str, list[str]] = {}
     for line in (modules / "modules.dep").read_text().splitlines():
         path, _, needed = line.partition(":")
@@ -131,7 +201,7 @@ def _in_load_order(modules: Path) -> list[Path]:
             yield from walk(needed)
         yield path
 
-    wanted = [paths[name] for name in MODULES if name in paths]
+    wanted = [paths[name] for name in names if name in paths]
     ordered = dict.fromkeys(step for path in wanted for step in walk(path))
     return [modules / path for path in ordered]
 

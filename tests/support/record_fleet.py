@@ -263,10 +263,14 @@ def main(*, daemon: str, forky: Path | None, kvm: bool, life: bool) -> None:
                 pid = qemu_pid(libvirtd, spec.name) if spec.state != "shut off" else "-"
                 click.echo(f"{spec.name:20} {spec.state:10} {pid}", err=True)
             furnish(libvirtd)
-            click.echo(libvirtd.uri())
-            if life:
-                live(libvirtd, threading.Event())
-            signal.pause()
+            try:
+                click.echo(libvirtd.uri())
+                if life:
+                    live(libvirtd, threading.Event())
+                signal.pause()
+            finally:
+                # Its bridge would outlive the daemon.
+                libvirtd.virsh("net-destroy", "backbone")
     except _Ended:
         click.echo("ended", err=True)
     except (GuestUnavailable, LibvirtdFailed, VirshFailed) as exc:

@@ -111,3 +111,22 @@ async def test_domains_that_hang_are_named_and_their_calls_counted(clock: Virtua
                 assert page.value("libvirt_domain_state", domain="vm-00002") == 1
                 success = page.value("libvirt_exporter_collector_success", collector="domain_stats")
                 assert success == 1
+
+
+def test_a_daemon_that_answers_about_no_domain_has_failed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    @in_virtual_time
+    async def scraping(clock: VirtualClock) -> None:
+        async with ScriptedDriver(2, driver="CH", clock=clock) as host:
+            for guest in host.guests:
+                guest.hangs = set(host.offers)
+            async with exporting(configured(host.uri)) as exporter:
+                page = read_response(await get(exporter))
+            success = page.value("libvirt_exporter_collector_success", collector="domain_stats")
+            assert success == 0
+            assert page.value("libvirt_domains", state="unknown") == 2
+
+    scraping()
+    said = "collector domain_stats: libvirt did not answer calls about any domain in time"
+    assert said in [record.message for record in caplog.records]

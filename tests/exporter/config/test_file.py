@@ -54,7 +54,24 @@ def test_every_file_beside_this_test_is_used_by_it() -> None:
 
 
 # Of the domains' collectors: each as it is not by default.
-OTHERWISE = (False, False, True, True, True, True, True, True, False, False, False, False, True, True)
+OTHERWISE = (
+    False,
+    False,
+    True,
+    True,
+    True,
+    True,
+    True,
+    True,
+    False,
+    False,
+    False,
+    False,
+    True,
+    True,
+    True,
+    True,
+)
 
 
 def test_a_full_file_sets_every_setting() -> None:
@@ -75,7 +92,7 @@ def test_a_full_file_sets_every_setting() -> None:
         ),
         CollectorsConfig(
             DomainCollectors(*OTHERWISE),
-            DiskCollectors(False, True),
+            DiskCollectors(False, True, True),
             NetworkCollectors(False, False, False),
             HostCollectors(False, False),
             StorageCollectors(False, True, 7),

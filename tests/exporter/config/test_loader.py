@@ -314,3 +314,48 @@ def test_credentials_of_a_flag_are_for_none_of_the_connections_of_the_file(tmp_p
         "their own"
         for name, key in (("username", "username"), ("password-file", "password_file"))
     ]
+
+
+AGENT_ON = {"collectors.domain.guest_agent": True}
+DENIED = (
+    "collectors.domain.guest_agent is on, but libvirt tells a read-only connection nothing of "
+    "guest agents: set {}.read_only to false"
+)
+
+
+@pytest.mark.parametrize(
+    ("flags", "warned"),
+    [
+        ({}, False),
+        (AGENT_ON, True),
+        ({"collectors.enable": ["guest_agent"]}, True),
+        ({**AGENT_ON, "collectors.disable": ["guest_agent"]}, False),
+        ({**AGENT_ON, "libvirt.read_only": False}, False),
+    ],
+)
+def test_guest_agents_on_a_read_only_connection_are_warned_of(
+    flags: dict[str, object], *, warned: bool
+) -> None:
+    expected = (DENIED.format("libvirt"),) if warned else ()
+    assert load_only(flags).warnings == expected
+
+
+def test_each_read_only_connection_and_target_is_named_in_the_warning(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        """
+collectors: {domain: {guest_agent: true}}
+libvirt:
+  connections:
+    - {name: a, uri: "qemu:///system"}
+    - {name: b, uri: "qemu:///session", read_only: false}
+targets:
+  c: {uri: "qemu:///system"}
+  d: {uri: "qemu:///system", read_only: false}
+"""
+    )
+    config = load(file, flags={}, environ={})
+    assert config.warnings == (
+        DENIED.format("libvirt.connections.a"),
+        DENIED.format("targets.c"),
+    )

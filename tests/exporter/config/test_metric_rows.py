@@ -18,10 +18,12 @@ from libvirt_rpc.protocol.types import Domain
 from tests.exporter.config.loading import load_text
 from tests.support.records import stats_of
 
-ROW = {"field": "block.<disk>.rd.bytes", "name": "own_bytes", "help": "A help."}
+ROW: dict[str, object] = {"field": "block.<disk>.rd.bytes", "name": "own_bytes", "help": "A help."}
 
 
-def load_rows(tmp_path: Path, *rows: dict[str, object], **more: object) -> tuple[MetricRowConfig, ...]:
+def load_rows(
+    tmp_path: Path, *rows: dict[str, object], **more: object
+) -> tuple[MetricRowConfig, ...]:
     text = yaml.safe_dump({"metrics": {"rows": list(rows), **more}})
     return load_text(tmp_path, text).metrics.rows
 
@@ -32,8 +34,16 @@ def load_rows(tmp_path: Path, *rows: dict[str, object], **more: object) -> tuple
         ({"field": "blok.<disk>.x"}, "field", "a field begins with one of balloon, block, cpu, "),
         ({"field": "block"}, "field", "expected the name of a statistics field, such as "),
         ({"field": "block.<disk>."}, "field", "expected the name of a statistics field, such as "),
-        ({"field": "block.<disc>.x"}, "field", "'block.<disc>' is no varying part; there are block"),
-        ({"field": "block.<vcpu>.x"}, "field", "'block.<vcpu>' is no varying part; there are block"),
+        (
+            {"field": "block.<disc>.x"},
+            "field",
+            "'block.<disc>' is no varying part; there are block",
+        ),
+        (
+            {"field": "block.<vcpu>.x"},
+            "field",
+            "'block.<vcpu>' is no varying part; there are block",
+        ),
         ({"field": "balloon.<stat>"}, "field", "'balloon.<stat>' is no varying part; these fields"),
         ({"name": "own-bytes"}, "name", "expected the name of a metric, such as "),
         ({"name": "libvirt_exporter_x"}, "name", "libvirt_exporter_x begins as a metric about the"),
@@ -81,7 +91,7 @@ def test_a_row_becomes_series_beside_those_of_the_tables(tmp_path: Path) -> None
             "help": "A help.",
             "type": "counter",
             "unit": "ns",
-            "labels": {"direction": "in"},
+            "labels": {"way": "in"},
         },
         {"field": "block.0.rd.times", "name": "own_first", "help": "A help.", "multiplier": 3},
         {"field": "perf.new_event", "name": "own_perf", "help": "A help."},
@@ -107,6 +117,6 @@ def test_a_row_becomes_series_beside_those_of_the_tables(tmp_path: Path) -> None
     text = b"".join(line for _, line in lines).decode()
     key = 'domain="web",uuid="00000000-0000-0000-0000-000000000001"'
     assert f'libvirt_domain_disk_read_time_seconds_total{{{key},disk="vda"}} 1.500000000\n' in text
-    assert f'own_seconds_total{{{key},disk="vda",direction="in"}} 1.500000000\n' in text
+    assert f'own_seconds_total{{{key},disk="vda",way="in"}} 1.500000000\n' in text
     assert f'own_first{{{key},hypervisor="QEMU"}} 4500000000\n' in text
     assert f'own_perf{{{key},hypervisor="QEMU"}} 7\n' in text

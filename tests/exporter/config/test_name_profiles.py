@@ -63,15 +63,18 @@ def test_no_profile_at_all_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_label_of_one_s_own_that_a_profile_has_too_is_refused(tmp_path: Path) -> None:
-    assert load_only({"metrics.extra_labels": ["name=x"]}).metrics.extra_labels
+    assert load_only({"metrics.extra_labels": ["source_file=x"]}).metrics.extra_labels
     with pytest.raises(ConfigError) as caught:
         load_text(
             tmp_path,
-            "metrics: {profile: kumina, extra_labels: {name: x}}\n"
+            "metrics: {profile: kumina, extra_labels: {source_file: x}}\n"
             "modules: {far: {labels: {target_device: y}}}",
         )
     assert [str(problem) for problem in caught.value.problems] == [
-        "metrics.extra_labels.name: the profile kumina has a label name too; choose another name",
+        (
+            "metrics.extra_labels.source_file: "
+            "the profile kumina has a label source_file too; choose another name"
+        ),
         (
             "modules.far.labels.target_device: "
             "the profile kumina has a label target_device too; choose another name"

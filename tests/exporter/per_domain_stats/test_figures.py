@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter import metrics
@@ -89,6 +89,7 @@ def figures(draw: st.DrawFn) -> Figures:
 STATE = DomainStatsTypes.STATE
 
 
+@settings(deadline=None)
 @given(figures())
 def test_every_field_is_one_of_the_bulk_statistics_and_nothing_unknown_is_a_number(
     one: Figures,
@@ -107,6 +108,7 @@ def test_every_field_is_one_of_the_bulk_statistics_and_nothing_unknown_is_a_numb
     TABLES.plan(record)
 
 
+@settings(deadline=None)
 @given(figures(), figures())
 def test_records_of_one_shape_have_one_layout(first: Figures, second: Figures) -> None:
     layouts: dict[object, object] = {}
