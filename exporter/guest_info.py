@@ -1,7 +1,7 @@
 """What a guest's agent tells: libvirt's parameters to values, values to samples.
 
-Pure. Everything in it is the guest's word: texts are cut, lists bounded, and what is missing or of
-another kind than it should be is passed over.
+Pure. Everything in it is the guest's word: texts are cut and have no control characters, lists are
+bounded, and what is missing or of another kind than it should be is passed over.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ MOST_PARTS = 64
 """Filesystems of one guest that are shown, and addresses: a guest shall not fill the page."""
 
 _MOST_CPUS = 1 << 16
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _RANGE = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", re.ASCII)
 
 Parameters = Mapping[str, TypedValue]
@@ -173,7 +174,9 @@ class _Reader:
 
     def text(self, name: str) -> str:
         value = self._parameters.get(name)
-        return cut_text(value, self._longest) if isinstance(value, str) else ""
+        if not isinstance(value, str):
+            return ""
+        return cut_text(_CONTROL.sub(" ", value), self._longest)
 
     def number(self, name: str) -> int | None:
         value = self._parameters.get(name)

@@ -135,6 +135,8 @@ class Hypervisor:
         # As many as the statistics have, while they do not need them.
         self.pace = Pace(config.parallel, bound=config.parallel + config.max_stuck_calls)
         self.pace.session_for = self._session_with_room
+        self.sibling_paces: dict[str, Pace] = {}
+        """Those of the daemons beside this one, each with workers of its own."""
         self.availability = Availability()
         self.watchers: list[Watcher] = []
         self._paced: PacedConnection | None = None

@@ -201,6 +201,9 @@ class Scraper:
             self._unended[collector.name] = task
             raise TimeoutError
         self._unended.pop(collector.name, None)
+        if task.cancelled():
+            # By itself: who waits for the page is not to be cancelled with it.
+            raise RuntimeError("it was cancelled")
         return task.result()
 
     def _describe_connection(self, page: Page, *, connected: bool) -> None:

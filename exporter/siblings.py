@@ -34,7 +34,6 @@ class Siblings:
         self._hypervisor = hypervisor
         self._refused: dict[str, str] = {}
         self._connections: dict[str, tuple[Connection, PacedConnection]] = {}
-        self._paces: dict[str, Pace] = {}
         self._failed: dict[str, tuple[float, LibvirtRPCError]] = {}
         self._opening = {driver: asyncio.Lock() for driver in DRIVERS}
         hypervisor.watchers.append(self)
@@ -48,6 +47,7 @@ class Siblings:
             await connection.session.wait_closed()
         finally:
             connections, self._connections = self._connections, {}
+            self._hypervisor.sibling_paces.clear()
             deadline = Deadline.after(FAREWELL_SECONDS)
             await asyncio.gather(*(own.close(deadline=deadline) for own, _ in connections.values()))
 
@@ -103,17 +103,11 @@ class Siblings:
                 # It was to stand beside the main one, which has ended meanwhile.
                 await own.close(deadline=Deadline.after(FAREWELL_SECONDS))
                 raise SessionClosed("the main connection has ended")
-            paced = PacedConnection(own, self._pace(driver), config.timeout_seconds)
+            pace = Pace(bound=config.parallel + config.max_stuck_calls)
+            self._hypervisor.sibling_paces[driver] = pace
+            paced = PacedConnection(own, pace, config.timeout_seconds)
             self._connections[driver] = own, paced
             return paced
-
-    def _pace(self, driver: str) -> Pace:
-        """One for each daemon, whichever connection leads there: a lost one frees none of its workers."""
-        if driver not in self._paces:
-            config = self._hypervisor.config
-            self._paces[driver] = Pace(bound=config.parallel + config.max_stuck_calls)
-        self._paces[driver].meet_daemon()
-        return self._paces[driver]
 
     def _socket(self, driver: str) -> Path | None:
         hypervisor = self._hypervisor

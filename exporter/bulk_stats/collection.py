@@ -130,7 +130,9 @@ class Collection:
 
     async def _list(self) -> tuple[Domain, ...]:
         slots = self._slots
-        while slots.held >= slots.bound and slots.is_held_up and not self._soft.expired:
+        while slots.held >= slots.bound:
+            if not slots.is_held_up or self._soft.expired:
+                break
             await asyncio.sleep(BUSY_PAUSE_SECONDS)
         if self._memory.is_left_behind(Kind.LIST) or slots.held >= slots.bound:
             raise CallTimeout("CONNECT_LIST_ALL_DOMAINS", self._longest_wait())

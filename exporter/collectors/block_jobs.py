@@ -92,6 +92,7 @@ class BlockJobsCollector:
         except (NotAsked, CallTimeout, RemoteError):
             # What was known of it is old: an unknown value is absent.
             self._cache.drop(domain)
+            self._cache.refresh(domain)
 
     async def _fetch(self, connection: PacedConnection, domain: Domain) -> BlockJobs:
         # Of a new connection the documents come first.

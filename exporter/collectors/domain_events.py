@@ -50,6 +50,9 @@ logger = logging.getLogger(__name__)
 KEPT_SECONDS = 900.0
 """How long the counters of a domain that is gone stay."""
 
+LOOK_SECONDS = 1.0
+"""All domains are gone through no more often."""
+
 LIFECYCLE_AT_ZERO = (
     ("started", "booted"),
     ("stopped", "shutdown"),
@@ -95,6 +98,7 @@ class DomainEventsCollector:
         self._labels = labels
         self._clock = events.clock
         self._watched: dict[uuid.UUID, _Watched] = {}
+        self._looked_at = 0.0
         self._page: Page | None = None
         events.listeners.append(self._heard)
 
@@ -144,6 +148,7 @@ class DomainEventsCollector:
         watched = self._watched.get(domain.uuid)
         if watched is None:
             self._page = None
+            self._forget_gone(time.monotonic())
             watched = self._watched[domain.uuid] = _Watched(domain, time.monotonic())
             for at_zero in LIFECYCLE_AT_ZERO:
                 watched.counts[EVENTS, at_zero] = 0
@@ -157,6 +162,13 @@ class DomainEventsCollector:
             if watched.domain.name != domain.name:
                 self._page = None
             watched.domain, watched.seen_at = domain, now
+        self._forget_gone(now)
+
+    def _forget_gone(self, now: float) -> None:
+        """Also where nobody scrapes, so that domains that come and go take no more and more memory."""
+        if now - self._looked_at < LOOK_SECONDS:
+            return
+        self._looked_at = now
         gone = [key for key, one in self._watched.items() if now - one.seen_at > KEPT_SECONDS]
         for key in gone:
             del self._watched[key]

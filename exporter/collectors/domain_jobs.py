@@ -68,7 +68,7 @@ class Jobs:
 
 
 class DomainJobsCollector:
-    """A listener of events with a cache of its own."""
+    """A listener of events, and a watcher of the connection with a cache of its own."""
 
     name = "domain_jobs"
 
@@ -86,7 +86,7 @@ class DomainJobsCollector:
         )
         self._last: dict[uuid.UUID, Job] = {}
         self._asked_for_last: set[uuid.UUID] = set()
-        hypervisor.watchers.append(self._cache)
+        hypervisor.watchers.append(self)
         events.listeners.append(self._heard)
 
     async def collect(self, scrape: Scrape) -> Iterable[Sample]:
@@ -98,6 +98,14 @@ class DomainJobsCollector:
         await first_values(self._cache, scrape.deadline)
         await self._ask_busy_ones(scrape)
         return list(self._samples(domains, scrape))
+
+    async def begin(self, connection: PacedConnection) -> None:
+        # Jobs that ended while there was no connection were no events.
+        self._asked_for_last = set()
+        await self._cache.begin(connection)
+
+    async def watch(self, connection: PacedConnection) -> None:
+        await self._cache.watch(connection)
 
     async def _ask_busy_ones(self, scrape: Scrape) -> None:
         busy = [domain for domain, jobs in self._cache if jobs.running is not None]
@@ -115,6 +123,7 @@ class DomainJobsCollector:
         except (NotAsked, CallTimeout, RemoteError):
             # What was known of it is old: an unknown value is absent.
             self._cache.drop(domain)
+            self._cache.refresh(domain)
         else:
             self._cache.put(domain, Jobs(running))
 
@@ -123,7 +132,7 @@ class DomainJobsCollector:
             running = await self._running(connection, domain, None)
         except OperationInvalid:
             return Jobs()  # it stopped meanwhile
-        if domain.uuid not in self._asked_for_last and domain.uuid not in self._last:
+        if domain.uuid not in self._asked_for_last:
             await self._ask_for_last(connection, domain)
         return Jobs(running)
 
@@ -152,13 +161,18 @@ class DomainJobsCollector:
             return
         self._asked_for_last.add(domain.uuid)
         if reply is not None and reply[1]:
-            self._last[domain.uuid] = _job(reply[1])
+            known = self._last.get(domain.uuid)
+            if known is None or any(
+                known.figures.get(name) != value for name, value in reply[1].items()
+            ):
+                self._last[domain.uuid] = _job(reply[1])
 
     def _heard(self, event: e.Event) -> None:
         match event:
             case e.DomainJobCompletedEvent():
                 figures = {one.field: one.value for one in event.params}
                 self._last[event.domain.uuid] = _job(figures, round(self._clock(), 3))
+                self._asked_for_last.add(event.domain.uuid)
                 self._cache.drop(event.domain)
                 self._cache.refresh(event.domain)
             case e.DomainMigrationIterationEvent():

@@ -23,7 +23,10 @@ class DomainListCollector:
     async def collect(self, scrape: Scrape) -> Iterable[Sample]:
         try:
             listed = await scrape.connection.list_all_domains(deadline=scrape.deadline)
-            domains = tuple(sorted(listed, key=lambda domain: (domain.name, domain.uuid)))
+            unique = {domain.uuid: domain for domain in listed}
+            domains = tuple(sorted(unique.values(), key=lambda one: (one.name, one.uuid)))
+            running = {domain.uuid for domain in domains if domain.id != -1}
+            scrape.hypervisor.pace.release_lost(running)
             chosen = await choose_domains(self._filters, self._inventory, domains, scrape.deadline)
             scrape.domain_list.announce(chosen)
         finally:

@@ -80,7 +80,7 @@ class DomainMessagesCollector(RunningDomainsCollector[Findings]):
         for kind, messages in known.messages.items():
             labels = domain_labels(domain, (("kind", kind),))
             yield Sample(m.MESSAGES, len(messages), labels)
-            for message in dict.fromkeys(messages):
+            for message in messages:
                 yield Sample(m.MESSAGE_INFO, 1, (*labels, ("message", message)))
         if known.is_updated is not None:
             yield Sample(m.UPDATED, int(known.is_updated), domain_labels(domain))

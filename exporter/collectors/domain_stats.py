@@ -122,6 +122,7 @@ class DomainStatsCollector:
             pace.is_narrow = False
             scrape.domain_list.fail()
             stuck = self._bulk.stuck_calls + self._per_domain.stuck_calls + pace.stuck_calls
+            stuck += sum(one.stuck_calls for one in scrape.hypervisor.sibling_paces.values())
             scrape.page.add([Sample(STUCK_CALLS, stuck, scrape.labels)])
         pace.suspects = frozenset(collected.missing)
         pace.release_lost(collected.missing)

@@ -110,7 +110,7 @@ COLLECTOR_AVAILABLE = Family(
 SERIES_DROPPED = Family(
     "libvirt_exporter_series_dropped_total",
     COUNTER,
-    "Series that were left out of pages because there were more than `metrics.max_series`.",
+    "Series that were left out of pages because there were more than may be shown.",
 )
 
 RPC_DURATION = Family(

@@ -27,7 +27,7 @@ from exporter.config.sections import Config
 from exporter.metrics.rows import HISTOGRAM
 from exporter.web.web_config import read_web_config
 from libvirt_rpc import auth_conf
-from tests.docs.commands import COMMANDS, Needs, Run, Serves, TestedBy
+from tests.docs.commands import COMMANDS, How, Makes, Needs, Run, Serves, TestedBy
 from tests.docs.markdown import ROOT, SHELLS, Block, Document, documents
 from tests.support.exporter_process import ExporterProcess
 
@@ -114,14 +114,21 @@ def test_a_value_that_is_refused_would_be_found() -> None:
         parse(["--libvirt.timeout=soon"])
 
 
+def put_program(path: Path, module: str = "") -> None:
+    """A program that is this Python, or a module of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    call = f"{shlex.quote(sys.executable)} {f'-m {module}' if module else ''}"
+    path.write_text(f'#!/bin/sh\nexec {call} "$@"\n')
+    path.chmod(0o755)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where commands are run: with a recording, and the exporter on the PATH."""
+    """Where commands are run: with a recording, and the exporter on the PATH and in a `.venv`."""
     shutil.copy(TRACE, tmp_path / "host.jsonl.gz")
-    program = tmp_path / "bin" / "libvirt-exporter"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m exporter "$@"\n')
-    program.chmod(0o755)
+    for programs in (tmp_path / "bin", tmp_path / ".venv" / "bin"):
+        put_program(programs / "libvirt-exporter", "exporter")
+        put_program(programs / "python")
     return tmp_path
 
 
@@ -137,36 +144,63 @@ def environment(folder: Path) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("command", [key for key, how in COMMANDS.items() if isinstance(how, Run)])
-def test_a_command_runs(command: str, folder: Path) -> None:
-    how = COMMANDS[command]
-    assert isinstance(how, Run)
+def those(kind: type[How]) -> list[str]:
+    return [command for command, how in COMMANDS.items() if isinstance(how, kind)]
+
+
+def run(command: str, folder: Path, **variables: str) -> str:
     done = subprocess.run(
         ["bash", "-c", command],
         cwd=folder,
-        env=environment(folder),
+        env={**environment(folder), **variables},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=100,
         check=False,
     )
-    assert done.returncode == how.status, done.stderr
-    assert how.says in done.stdout
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
-@pytest.mark.parametrize(
-    "command", [key for key, how in COMMANDS.items() if isinstance(how, Serves)]
-)
+@pytest.mark.parametrize("command", those(Run))
+def test_a_command_runs(command: str, folder: Path) -> None:
+    how = COMMANDS[command]
+    assert isinstance(how, Run)
+    assert how.says in run(command, folder)
+
+
+@pytest.mark.parametrize("command", those(Makes))
+def test_a_command_makes_what_is_here(command: str, folder: Path) -> None:
+    how = COMMANDS[command]
+    assert isinstance(how, Makes)
+    for name in (".ci", "deploy", "docs", "exporter", "fixtures", "libvirt_rpc", "tests"):
+        shutil.copytree(
+            ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"), symlinks=True
+        )
+    files = [
+        path.relative_to(ROOT)
+        for name in how.paths
+        for path in ((ROOT / name).rglob("*") if (ROOT / name).is_dir() else [ROOT / name])
+        if path.is_file()
+    ]
+    for path in files:
+        (folder / path).write_bytes(b"")
+    run(command, folder, PYTHONPATH=str(folder))
+    differ = [path for path in files if (folder / path).read_bytes() != (ROOT / path).read_bytes()]
+    assert differ == []
+    assert len(files) >= len(how.paths)
+
+
+@pytest.mark.parametrize("command", those(Serves))
 def test_a_command_serves(command: str, folder: Path) -> None:
     how = COMMANDS[command]
     assert isinstance(how, Serves)
     log = folder / "log"
     with log.open("wb") as stderr:
         process = subprocess.Popen(
-            shlex.split(command),
+            ["bash", "-c", f"exec {command}"],
             cwd=folder,
             env=environment(folder),
-            executable=folder / "bin" / "libvirt-exporter",
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=stderr,
@@ -502,3 +536,10 @@ def test_every_part_of_the_layout_is_there() -> None:
             assert path.with_suffix(".py").is_file() or path.is_dir(), line
             count += 1
     assert count > 40
+
+
+def test_the_size_of_the_demo_is_as_the_document_says() -> None:
+    (said,) = re.findall(
+        r"take (\d+) kB \(`exporter/demo.jsonl.gz`\)", Document.read("docs/traces.md").text
+    )
+    assert int(said) == round((ROOT / "exporter/demo.jsonl.gz").stat().st_size / 1000)

@@ -91,7 +91,7 @@ def test_markdown_says_which_collector_has_to_be_asked_for() -> None:
 
 def test_markdown_ends_in_one_newline_and_has_no_ragged_lines() -> None:
     document = render_markdown()
-    assert document.endswith("`\n")
+    assert document.endswith(" |\n")
     assert "\n\n\n" not in document
     assert not re.search(r"[ \t]$", document, re.MULTILINE)
     # A heading has an empty line on either side.

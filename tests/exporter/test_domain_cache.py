@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import uuid
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
 from exporter.domain_cache import RETRY_SECONDS, DomainCache, wait_for
-from exporter.pace import PacedConnection
+from exporter.pace import NotAsked, PacedConnection
 from libvirt_rpc.deadline import Deadline
 from libvirt_rpc.errors import NoDomain, RemoteError, SessionClosed, remote_error
 from libvirt_rpc.protocol.types import Domain
@@ -220,3 +221,77 @@ async def test_only_a_domain_that_is_kept_takes_what_was_learnt_otherwise(is_kno
     assert cache.get(WEB) == (5 if is_known else None)
     cache.drop(WEB)
     assert cache.get(WEB) is None
+
+
+@in_virtual_time
+async def test_what_was_known_is_dropped_when_it_cannot_be_asked_for(clock: VirtualClock) -> None:
+    source = Source(web=1)
+    cache = cache_of(source)
+    async with watched(cache):
+        cache.keep([WEB])
+        await asyncio.sleep(1)
+        source.values["web"] = NotAsked("X", "too many calls hang")
+        cache.refresh(WEB)
+        await asyncio.sleep(1)
+        # Nobody asked: it is as old as it was.
+        assert cache.get(WEB) == 1
+        source.values["web"] = refusal(1)
+        cache.refresh(WEB)
+        await asyncio.sleep(1)
+        assert cache.get(WEB) is None
+
+
+@in_virtual_time
+async def test_a_domain_that_is_listed_otherwise_is_fetched_anew_without_an_event(
+    clock: VirtualClock,
+) -> None:
+    changes: tuple[dict[str, Any], ...] = ({"id": 7}, {"id": -1}, {"name": "renamed"})
+    source = Source(web=1, renamed=2)
+    cache = cache_of(source)
+    async with watched(cache):
+        cache.keep([WEB])
+        await asyncio.sleep(1)
+        for number, changed in enumerate(changes, 2):
+            for _ in range(2):
+                cache.keep([dataclasses.replace(WEB, **changed)])
+                await asyncio.sleep(1)
+            assert len(source.fetched) == number
+
+
+class Slow(Source):
+    """Takes a second for each, and counts how many it is asked for at once."""
+
+    at_once = most_at_once = 0
+
+    async def __call__(self, connection: PacedConnection, domain: Domain) -> object:
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        value = await super().__call__(connection, domain)
+        await asyncio.sleep(1)
+        self.at_once -= 1
+        return value
+
+
+@in_virtual_time
+async def test_a_few_are_fetched_at_once_but_never_one_twice(clock: VirtualClock) -> None:
+    source = Slow(web=1, archive=2)
+    cache: DomainCache[object] = DomainCache("thing", source, interval_seconds=INTERVAL, at_once=2)
+    async with watched(cache):
+        cache.keep([WEB, ARCHIVE])
+        await asyncio.sleep(0.5)
+        assert source.most_at_once == 2
+        source.values["web"] = 3
+        cache.refresh(WEB)
+        await asyncio.sleep(1)
+        # It changed while it was fetched.
+        assert source.fetched == ["web", "archive", "web"]
+        await asyncio.sleep(1)
+        assert cache.get(WEB) == 3
+    assert source.most_at_once == 2
+
+
+async def test_domains_that_come_and_go_leave_nothing_behind() -> None:
+    cache = cache_of(Source())
+    for number in range(3000):
+        cache.keep([dataclasses.replace(WEB, uuid=uuid.UUID(int=number))])
+    assert len(cache._queue) < 200

@@ -96,6 +96,11 @@ def test_a_guest_cannot_fill_the_page() -> None:
     assert len(info.hostname.encode()) == 64
 
 
+def test_a_guest_sends_no_control_characters_to_a_terminal() -> None:
+    info = parse_guest_info({"hostname": "a\r\n\x1b[31mb\x7f"}, longest_label=64)
+    assert info.hostname == "a   [31mb "
+
+
 VALUES = st.one_of(st.integers(-(2**31), 2**64), st.floats(), st.booleans(), st.text(max_size=8))
 NAMES = st.sampled_from(
     [*PARAMETERS, "fs.1.total-bytes", "if.0.addr.count", "if.0.addr.0.addr", "load.5m"]

@@ -109,3 +109,13 @@ async def test_behind_a_new_connection_nothing_old_is_shown(clock: VirtualClock)
     assert kept.value is None
     async with watched(kept):
         assert await kept.settled(Deadline.after(1)) == 2
+
+
+@in_virtual_time
+async def test_a_mistake_of_ours_ends_nothing(clock: VirtualClock) -> None:
+    kept = kept_from(Source(1, ZeroDivisionError("ours"), 3))
+    async with watched(kept):
+        await asyncio.sleep(INTERVAL * 0.76)
+        assert kept.value is None
+        await asyncio.sleep(RETRY_SECONDS)
+        assert kept.value == 3

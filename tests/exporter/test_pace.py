@@ -215,3 +215,67 @@ async def test_two_agents_may_hang_and_no_more(clock: VirtualClock) -> None:
         with pytest.raises(NotAsked, match="too many guest agents hang"):
             await connection.domain_get_guest_info(ARCHIVE)
         assert len(daemon.peer.calls(GUEST_INFO)) == 2
+
+
+@in_virtual_time
+async def test_while_the_statistics_are_asked_for_there_is_one_place(clock: VirtualClock) -> None:
+    pace, held = Pace(3), Held(SOME_MEMORY)
+    pace.is_narrow = True
+    async with paced({MEMORY: held}, pace) as (_, connection):
+        calls = [asyncio.create_task(connection.node_get_free_memory()) for _ in range(3)]
+        await asyncio.sleep(1)
+        assert held.count == pace.in_flight == 1
+        pace.is_narrow = False
+        await asyncio.sleep(0.1)
+        assert held.count == pace.in_flight == 3
+        held.let_go()
+        assert await asyncio.gather(*calls) == [4096] * 3
+
+
+@in_virtual_time
+async def test_a_storage_pool_that_hangs_is_left_alone_with_all_its_volumes(
+    clock: VirtualClock,
+) -> None:
+    pool, other = (t.StoragePool(name, uuid.UUID(int=7)) for name in ("dead", "alive"))
+    volume = t.StorageVol("dead", "disk", "/dead/disk")
+    answers: Answers = {p.STORAGE_POOL_GET_INFO: never, p.STORAGE_VOL_GET_INFO: never}
+    async with paced(answers, Pace()) as (daemon, connection):
+        with pytest.raises(CallTimeout):
+            await connection.storage_pool_get_info(pool)
+        with pytest.raises(NotAsked, match="the storage pool hangs"):
+            await connection.storage_vol_get_info(volume)
+        with pytest.raises(NotAsked, match="the storage pool hangs"):
+            await connection.storage_pool_num_of_volumes(pool)
+        with pytest.raises(CallTimeout):
+            await connection.storage_pool_get_info(other)
+        assert not daemon.peer.calls(p.STORAGE_VOL_GET_INFO)
+
+
+@in_virtual_time
+async def test_what_hangs_leaves_room_for_what_never_does(clock: VirtualClock) -> None:
+    bound = 4
+    pace = Pace(bound=bound)
+    domains = [t.Domain(f"vm-{i}", uuid.UUID(int=10 + i), i) for i in range(bound)]
+    async with paced({JOB_INFO: never, MEMORY: SOME_MEMORY}, pace) as (_, connection):
+        for domain in domains[: bound - 2]:
+            with pytest.raises(CallTimeout):
+                await connection.domain_get_job_info(domain)
+        with pytest.raises(NotAsked, match="max-stuck-calls"):
+            await connection.domain_get_job_info(domains[-1])
+        assert await connection.node_get_free_memory() == 4096
+        assert pace.stuck_calls == bound - 2
+
+
+@in_virtual_time
+async def test_what_does_not_hang_is_waited_for_within_the_bound(clock: VirtualClock) -> None:
+    pace = Pace(bound=2)
+    pace.others_held = lambda: 2
+    async with paced({MEMORY: SOME_MEMORY}, pace) as (daemon, connection):
+        waiting = asyncio.create_task(connection.node_get_free_memory())
+        await asyncio.sleep(1)
+        assert not daemon.peer.calls(MEMORY)
+        pace.others_held = lambda: 1
+        assert await waiting == 4096
+        pace.others_held = lambda: 2
+        with pytest.raises(CallTimeout):
+            await connection.node_get_free_memory(deadline=Deadline.after(1))

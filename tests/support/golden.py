@@ -24,6 +24,11 @@ EVERYTHING = {
     "collectors.domain.vm": True,
     "collectors.domain.vcpu_stats": True,
     "collectors.disk.limits": True,
+    "collectors.domain.limits": True,
+    "collectors.domain.vcpu_placement": True,
+    "collectors.domain.messages": True,
+    "collectors.disk.errors": True,
+    "collectors.storage.volumes": True,
 }
 """What was switched on for the traces whose name ends in `-everything`."""
 
