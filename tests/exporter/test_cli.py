@@ -167,8 +167,10 @@ def test_a_check_of_the_configuration_takes_the_web_file_in_and_tells_warnings(
     monkeypatch.setenv("LIBVIRT_EXPORTER_LOGGING_LEVLE", "info")
     assert run("--config.check", f"--web.config.file={web}") == 0
     assert capsys.readouterr().out.splitlines() == [
-        "warning: the environment variable LIBVIRT_EXPORTER_LOGGING_LEVLE is no setting, "
-        "did you mean LIBVIRT_EXPORTER_LOGGING_LEVEL?",
+        (
+            "warning: the environment variable LIBVIRT_EXPORTER_LOGGING_LEVLE is no setting, "
+            "did you mean LIBVIRT_EXPORTER_LOGGING_LEVEL?"
+        ),
         "ok: the configuration can be used",
     ]
 

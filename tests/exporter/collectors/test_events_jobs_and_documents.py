@@ -99,7 +99,7 @@ class Host:
         self.archive_xml = ARCHIVE_XML
         self.job = NO_JOB
         self.block_job = t.DomainBlockJobInfo(0, 0, 0, 0, 0)
-        self.domains = (WEB, ARCHIVE)
+        self.domains: tuple[t.Domain, ...] = (WEB, ARCHIVE)
         self.callback = 0
 
     @property
