@@ -13,7 +13,7 @@ from exporter.metrics import host as m
 from exporter.pace import PacedConnection
 from exporter.siblings import Siblings
 from libvirt_rpc.enums import ConnectListAllInterfacesFlags, ConnectListAllNodeDeviceFlags
-from libvirt_rpc.errors import InvalidArgument
+from libvirt_rpc.errors import InvalidArgument, LibvirtRPCError, SessionClosed
 
 PART = "host_devices"
 RESERVE_SECONDS = 0.5
@@ -35,6 +35,8 @@ class Devices:
     secrets: int | None
     nwfilters: int | None
     nwfilter_bindings: int | None
+    error: LibvirtRPCError | None
+    """Why one of them is not to be had; it costs no other."""
 
 
 class DevicesCollector:
@@ -53,36 +55,50 @@ class DevicesCollector:
 
     async def collect(self, scrape: Scrape) -> Iterable[Sample]:
         known = await self._devices.settled(scrape.deadline, reserve_seconds=RESERVE_SECONDS)
-        return () if known is None else list(_samples(known, scrape))
+        if known is None:
+            return ()
+        scrape.page.add(_samples(known, scrape))
+        if known.error is not None:
+            raise known.error
+        return ()
 
     async def _fetch(self, connection: PacedConnection) -> Devices:  # noqa: ARG002
-        interface_flags = ConnectListAllInterfacesFlags
+        errors: list[LibvirtRPCError] = []
+        by_capability = await self._by_capability(errors)
+        active = await self._interfaces(ConnectListAllInterfacesFlags.ACTIVE, errors)
+        # Where the first question hangs, so would the second.
+        inactive = None
+        if active is not None:
+            inactive = await self._interfaces(ConnectListAllInterfacesFlags.INACTIVE, errors)
         return Devices(
-            await self._by_capability(),
+            by_capability,
+            active,
+            inactive,
+            await self._count("secrets", "secret", lambda one: one.count_all_secrets(), errors),
             await self._count(
-                "interfaces",
-                "interface",
-                lambda asked: asked.count_all_interfaces(interface_flags.ACTIVE),
+                "nwfilters", "nwfilter", lambda one: one.count_all_nwfilters(), errors
             ),
             await self._count(
-                "interfaces",
-                "interface",
-                lambda asked: asked.count_all_interfaces(interface_flags.INACTIVE),
+                "nwfilter_bindings",
+                "nwfilter",
+                lambda one: one.count_all_nwfilter_bindings(),
+                errors,
             ),
-            await self._count("secrets", "secret", lambda asked: asked.count_all_secrets()),
-            await self._count("nwfilters", "nwfilter", lambda asked: asked.count_all_nwfilters()),
-            await self._count(
-                "nwfilter_bindings", "nwfilter", lambda asked: asked.count_all_nwfilter_bindings()
-            ),
+            errors[0] if errors else None,
         )
 
-    async def _by_capability(self) -> Mapping[str, int]:
+    async def _by_capability(self, errors: list[LibvirtRPCError]) -> Mapping[str, int]:
         numbers = {}
         for capability in CAPABILITIES:
             try:
                 number = await self._of_capability(capability)
             except InvalidArgument:
                 continue  # an older daemon that does not know it
+            except SessionClosed:
+                raise
+            except LibvirtRPCError as exc:
+                errors.append(exc)
+                break  # the others would hang, or be refused, as well
             if number is not None:
                 numbers[str(capability.name).lower()] = number
         return numbers
@@ -94,10 +110,28 @@ class DevicesCollector:
             lambda connection: connection.count_all_node_devices(capability),
         )
 
-    async def _count(
-        self, part: str, driver: str, call: Callable[[PacedConnection], Awaitable[int]]
+    async def _interfaces(
+        self, flags: ConnectListAllInterfacesFlags, errors: list[LibvirtRPCError]
     ) -> int | None:
-        return await self._siblings.ask(f"{PART}.{part}", driver, call)
+        return await self._count(
+            "interfaces", "interface", lambda one: one.count_all_interfaces(flags), errors
+        )
+
+    async def _count(
+        self,
+        part: str,
+        driver: str,
+        call: Callable[[PacedConnection], Awaitable[int]],
+        errors: list[LibvirtRPCError],
+    ) -> int | None:
+        """The number; None, and the error with the others, where it is not to be had."""
+        try:
+            return await self._siblings.ask(f"{PART}.{part}", driver, call)
+        except SessionClosed:
+            raise
+        except LibvirtRPCError as exc:
+            errors.append(exc)
+            return None
 
 
 def _samples(devices: Devices, scrape: Scrape) -> Iterable[Sample]:

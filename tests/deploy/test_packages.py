@@ -81,7 +81,8 @@ def test_the_sdist_has_what_packagers_need_and_no_tests(packages: Packages) -> N
         "docs/configuration.md",
         "exporter/demo.jsonl.gz",
     } <= names
-    assert not [name for name in names if name.startswith(("tests", "fixtures")) or "cache" in name]
+    assert not [name for name in names if name.startswith(("tests", "fixtures"))]
+    assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
 
 
 def test_the_wheel_runs_the_demo_in_an_empty_environment(

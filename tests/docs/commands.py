@@ -174,7 +174,6 @@ _COMMANDS: dict[str, How] = {
         ".venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports"
     ): TestedBy(".ci/run"),
     # fixtures/README.md
-    ".ci/install-real-parts --recording": Needs("root, and a package index"),
     "tests/support/chroot_forky.sh /tmp/forky": Needs("root, and a package index"),
     ".venv/bin/python -m tests.support.record_fleet --daemon 9.0 --kvm": Needs("root, KVM"),
     ".venv/bin/python -m tests.support.record_fleet --daemon 12.8 --forky /tmp/forky --kvm": Needs(
@@ -191,11 +190,14 @@ _COMMANDS: dict[str, How] = {
     (
         "libvirt-exporter --libvirt.uri=URI --collector.domain.perf --collector.domain.iothread "
         "--collector.domain.memory-bandwidth --collector.domain.dirtyrate --collector.domain.vm "
-        "--collector.domain.vcpu-stats --collector.disk.limits "
+        "--collector.domain.vcpu-stats --collector.disk.limits --collector.domain.limits "
+        "--collector.domain.vcpu-placement --collector.domain.messages --collector.disk.errors "
+        "--collector.storage.volumes "
         "record --scrapes 2 --interval 3s fixtures/traces/VERSION/fleet-everything.jsonl.gz"
     ): Needs("the same daemon"),
     (
-        "libvirt-exporter --libvirt.uri=URI record --scrapes 40 --interval 15s exporter/demo.jsonl.gz"
+        "libvirt-exporter --libvirt.uri=URI --collector.jobs-interval=10s "
+        "record --scrapes 40 --interval 15s exporter/demo.jsonl.gz"
     ): Needs("the same daemon, for ten minutes"),
 }
 

@@ -275,7 +275,7 @@ class Slow(Source):
 @in_virtual_time
 async def test_a_few_are_fetched_at_once_but_never_one_twice(clock: VirtualClock) -> None:
     source = Slow(web=1, archive=2)
-    cache: DomainCache[object] = DomainCache("thing", source, interval_seconds=INTERVAL, at_once=2)
+    cache: DomainCache[object] = DomainCache("thing", source, interval_seconds=INTERVAL, at_once=3)
     async with watched(cache):
         cache.keep([WEB, ARCHIVE])
         await asyncio.sleep(0.5)

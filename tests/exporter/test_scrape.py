@@ -276,6 +276,15 @@ class Stumbling:
         raise ZeroDivisionError("a mistake")
 
 
+class Resigning:
+    """A collector that ends as if somebody had cancelled it."""
+
+    name = "resigning"
+
+    async def collect(self, scrape: Scrape) -> None:
+        raise asyncio.CancelledError
+
+
 class Modest:
     """A collector that has one figure."""
 
@@ -301,6 +310,17 @@ async def test_a_mistake_in_one_collector_costs_no_other_its_figures(
     assert page.value("libvirt_exporter_last_scrape_error") == 1
     (logged,) = [one for one in caplog.records if one.exc_info]
     assert logged.getMessage() == "collector stumbling failed"
+
+
+async def test_a_collector_that_is_cancelled_by_itself_costs_nobody_the_page() -> None:
+    async with (
+        ScriptedDaemon(by_table(QEMU_HOST)) as daemon,
+        exporting(configured(daemon.uri)) as application,
+    ):
+        scraper = Scraper(application.hypervisor, [Resigning(), Modest()])
+        page = read_page((await scraper.scrape()).render())
+    assert page.value("libvirt_exporter_collector_success", collector="resigning") == 0
+    assert page.value("libvirt_exporter_unknown_fields") == 7
 
 
 @pytest.mark.parametrize(("code", "reason"), [(3, "unsupported"), (29, "denied"), (88, "denied")])

@@ -11,8 +11,9 @@ import pytest
 
 from exporter.config import LibvirtConfig
 from exporter.hypervisor import Hypervisor
-from exporter.siblings import Siblings
-from libvirt_rpc.errors import RemoteError
+from exporter.pace import NotAsked, PacedConnection
+from exporter.siblings import PAUSE_SECONDS, Siblings
+from libvirt_rpc.errors import CallTimeout, LibvirtRPCError, RemoteError, SessionClosed
 from libvirt_rpc.protocol import procedures as p
 from libvirt_rpc.protocol import types as t
 from tests.support.daemon import (
@@ -21,10 +22,12 @@ from tests.support.daemon import (
     Peer,
     ScriptedDaemon,
     by_table,
+    never,
     refuses,
     returns,
 )
-from tests.support.exporting import QEMU_HOST
+from tests.support.exporting import QEMU_HOST, Held
+from tests.support.virtual_time import VirtualClock, in_virtual_time
 
 COUNT = p.CONNECT_LIST_ALL_NWFILTERS
 TWO = returns(t.ConnectListAllNWFiltersReply((), 2))
@@ -111,3 +114,52 @@ async def test_the_siblings_connection_ends_with_the_main_one() -> None:
         async with asyncio.timeout(5):
             await peers[0].ended.wait()
         assert peers[0].calls(p.CONNECT_CLOSE)
+
+
+@in_virtual_time
+async def test_a_sibling_that_hangs_is_given_so_many_calls_and_no_more(
+    clock: VirtualClock,
+) -> None:
+    async with beside({COUNT: refuses(3, "no")}, {COUNT: never}) as (hypervisor, siblings, peers):
+        bound = hypervisor.config.parallel + hypervisor.config.max_stuck_calls
+        for flags in range(bound + 3):
+            args = t.ListAllArgs(0, flags)
+
+            async def ask(asked: PacedConnection, args: t.ListAllArgs = args) -> object:
+                return await asked._call(COUNT, args, None)
+
+            with pytest.raises((CallTimeout, NotAsked)):
+                await siblings.ask("filters", "nwfilter", ask)
+        assert len(peers[0].calls(COUNT)) == bound
+        (pace,) = hypervisor.sibling_paces.values()
+        assert pace.stuck_calls == bound
+
+
+@in_virtual_time
+async def test_a_sibling_that_cannot_be_reached_is_tried_now_and_then(clock: VirtualClock) -> None:
+    silent: Answers = {p.AUTH_LIST: never}
+    async with beside({COUNT: refuses(3, "no")}, silent) as (_, siblings, peers):
+        for _ in range(5):
+            with pytest.raises(LibvirtRPCError):
+                await count(siblings)
+        assert len(peers) == 1
+        await asyncio.sleep(PAUSE_SECONDS)
+        with pytest.raises(LibvirtRPCError):
+            await count(siblings)
+        assert len(peers) == 2
+
+
+async def test_a_sibling_whose_main_connection_ended_meanwhile_is_left_at_once() -> None:
+    held = Held(HANDSHAKE[p.AUTH_LIST])
+    async with beside({COUNT: refuses(3, "no")}, {COUNT: TWO, p.AUTH_LIST: held}) as (
+        hypervisor,
+        siblings,
+        peers,
+    ):
+        asking = asyncio.create_task(count(siblings))
+        await held.called()
+        await hypervisor.close()
+        held.let_go()
+        with pytest.raises(SessionClosed):
+            await asking
+        await peers[0].ended.wait()

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from exporter.config import CollectorsConfig
 from tests.support.call_counter import counted
 from tests.support.domains import DomainSpec
-from tests.support.exporting import configured, get
+from tests.support.exporting import STATISTICS_ALONE, configured, get
 from tests.support.libvirtd import PrivateLibvirtd
 from tests.support.pages import ReadPage, Series, read_response
 
@@ -71,7 +70,7 @@ async def test_a_client_that_goes_away_does_not_end_the_others_collection(
 async def test_a_page_is_served_again_within_the_least_interval(
     libvirtd: PrivateLibvirtd, fleet: Fleet
 ) -> None:
-    collectors = CollectorsConfig(min_interval_seconds=3600.0)
+    collectors = replace(STATISTICS_ALONE, min_interval_seconds=3600.0)
     config = replace(configured(libvirtd.uri()), collectors=collectors)
     async with counted(config) as (application, counter):
         pages = [read_response(await get(application)) for _ in range(3)]

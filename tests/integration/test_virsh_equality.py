@@ -14,24 +14,30 @@ from decimal import Decimal
 import pytest
 
 from exporter.application import Application
-from exporter.config import CollectorsConfig, DiskCollectors, DomainCollectors
+from exporter.config import CollectorsConfig, DiskCollectors
 from exporter.metrics import GROUPS, INSTANCES, NOT_METRICS, QUIRKS
 from exporter.metrics.rows import Stat, StateReason, StateSet
 from libvirt_rpc.enums import DomainState, domain_state_reason
 from tests.support import domains
 from tests.support.domains import DomainSpec
-from tests.support.exporting import configured
+from tests.support.exporting import STATISTICS_ALONE, configured
 from tests.support.libvirtd import PrivateLibvirtd
 from tests.support.pages import ReadPage, Series, read_page
 
 Fields = Mapping[str, str]
 
-EVERYTHING = CollectorsConfig(
-    DomainCollectors(
-        **{field.name: True for field in dataclasses.fields(DomainCollectors)}  # all opt-in too
+EVERYTHING = dataclasses.replace(
+    STATISTICS_ALONE,
+    domain=dataclasses.replace(
+        STATISTICS_ALONE.domain,
+        **{
+            name: True
+            for name in ("perf", "iothread", "memory_bandwidth", "dirtyrate", "vm", "vcpu_stats")
+        },
     ),
-    DiskCollectors(stats=True, limits=True),
+    disk=DiskCollectors(stats=True, limits=True),
 )
+"""Every group of the statistics, those that have to be asked for too, and nothing else."""
 
 DERIVED = {
     "libvirt_domain_uptime_seconds",

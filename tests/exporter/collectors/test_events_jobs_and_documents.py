@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
 
 from exporter.application import Application
-from exporter.collectors.domain_events import KEPT_SECONDS
+from exporter.collectors.domain_events import KEPT_SECONDS, DomainEventsCollector
 from exporter.config import CollectorsConfig, DomainCollectors
 from libvirt_rpc.enums import (
     ConnectDomainEventAgentLifecycleReason,
@@ -499,3 +500,54 @@ async def test_every_sample_has_the_extra_labels(clock: VirtualClock) -> None:
     for name, labels in page.samples:
         of_process = name.startswith(("process_", "python_"))
         assert of_process or ("rack", "r12") in labels, name
+
+
+@in_virtual_time
+async def test_a_job_that_ended_while_there_was_no_connection_is_asked_for(
+    clock: VirtualClock,
+) -> None:
+    host = Host()
+    first = (*MIGRATION, number("downtime", 30))
+    second = (*MIGRATION, number("downtime", 70))
+    last: list[t.DomainGetJobStatsReply] = [NO_JOB]
+
+    def stats(peer: Peer, call: Frame) -> None:
+        flags = xdr.decode(p.DOMAIN_GET_JOB_STATS.arguments, call.payload).flags
+        peer.reply(call, last[0] if flags else NO_JOB)
+
+    async with watched(host, more={p.DOMAIN_GET_JOB_STATS: stats}) as (daemon, application):
+        await page_of(application)
+        last[0] = t.DomainGetJobStatsReply(DomainJobType.COMPLETED, first)
+        await tell(daemon, e.DomainJobCompletedEvent(domain=WEB, params=first))
+        page = await page_of(application)
+        assert page.value("libvirt_domain_last_job_downtime_seconds", **WEB_LABELS) == 0.03
+        for reply, downtime, ends_known in ((first, 0.03, 1), (second, 0.07, 0)):
+            last[0] = t.DomainGetJobStatsReply(DomainJobType.COMPLETED, reply)
+            daemon.peers[-1].close()
+            await asyncio.sleep(60)
+            await page_of(application)
+            await asyncio.sleep(1)
+            page = await page_of(application)
+            assert page.value("libvirt_domain_last_job_downtime_seconds", **WEB_LABELS) == downtime
+            # When it ended is known of the job alone whose end was heard.
+            assert len(page.values("libvirt_domain_last_job_timestamp_seconds")) == ends_known
+
+
+@in_virtual_time
+async def test_domains_that_come_and_go_leave_no_counters_where_nobody_scrapes(
+    clock: VirtualClock,
+) -> None:
+    async with watched(Host()) as (daemon, application):
+        await page_of(application)
+        (collector,) = [
+            one for one in application.scraper.collectors if isinstance(one, DomainEventsCollector)
+        ]
+        for rounds in range(3):
+            passing = (
+                e.DomainRebootEvent(domain=t.Domain("vm", uuid.UUID(int=1000 * rounds + n), 5))
+                for n in range(1, 101)
+            )
+            daemon.peers[-1].send(b"".join(event_frame(one).encode() for one in passing))
+            await asyncio.sleep(KEPT_SECONDS + 1)
+        await tell(daemon, e.DomainRebootEvent(domain=t.Domain("vm", uuid.UUID(int=9999), 5)))
+        assert len(collector._watched) == 1

@@ -219,7 +219,7 @@ async def test_so_many_volumes_are_shown_and_the_others_are_counted() -> None:
     assert page.value("libvirt_storage_volume_capacity_bytes", **first) == 50
     assert page.value("libvirt_storage_volume_allocation_bytes", **first) == 20
     assert len(page.values("libvirt_storage_volume_capacity_bytes")) == 3
-    assert page.value("libvirt_storage_volumes_not_shown", rack="r1") == 2
+    assert page.value("libvirt_exporter_volumes_not_shown", rack="r1") == 2
 
 
 @in_virtual_time
@@ -241,7 +241,7 @@ async def test_a_pool_whose_volumes_cannot_be_listed_costs_no_other_its_own(
 @in_virtual_time
 async def test_the_volumes_of_a_dead_storage_take_one_worker_in_all(clock: VirtualClock) -> None:
     held = Held(VOLUME_INFO)
-    answers = {**OF_POOLS, p.STORAGE_VOL_GET_INFO: held}
+    answers: Answers = {**OF_POOLS, p.STORAGE_VOL_GET_INFO: held}
     async with watched(answers, VOLUMES) as (_, application):
         await page_of(application)
         await asyncio.sleep(120)
