@@ -35,7 +35,7 @@ from libvirt_rpc.errors import (
 from libvirt_rpc.protocol import procedures as p
 from libvirt_rpc.protocol import types as t
 from libvirt_rpc.protocol.framing import Frame
-from libvirt_rpc.session import Session
+from libvirt_rpc.session import DAEMON_REQUEST_SLOTS, Session
 from libvirt_rpc.transports.dial import dial
 from libvirt_rpc.uri import ConnectionURI
 from tests.support.daemon import Peer, ScriptedDaemon, by_table, never, refuses, returns
@@ -424,3 +424,21 @@ def _warnings() -> Iterator[list[logging.LogRecord]]:
         yield caught
     finally:
         logger.removeHandler(handler)
+
+
+async def test_where_hanging_calls_fill_a_connection_the_others_take_the_further_one() -> None:
+    memory = p.NODE_GET_FREE_MEMORY
+    answers = {**QEMU_HOST, p.CONNECT_GET_URI: never, memory: returns(t.UnsignedNumber(4096))}
+    async with ScriptedDaemon(by_table(answers)) as daemon:
+        hypervisor = Hypervisor(LibvirtConfig(uri=daemon.uri), environ={})
+        try:
+            main = await hypervisor.open()
+            await hypervisor.add_lane(Deadline.after(5))
+            for _ in range(DAEMON_REQUEST_SLOTS):
+                assert await hypervisor.paced.node_get_free_memory() == 4096
+                main.session.abandon(main.session.start(p.CONNECT_GET_URI, None))
+            assert await hypervisor.paced.node_get_free_memory() == 4096
+            counts = [len(peer.calls(memory)) for peer in daemon.peers]
+            assert counts == [DAEMON_REQUEST_SLOTS, 1]
+        finally:
+            await hypervisor.close()

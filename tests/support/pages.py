@@ -107,7 +107,8 @@ def read_page(page: bytes, page_format: Format = Format.TEXT) -> ReadPage:
     families = families_of(page, page_format)
     assert all(family.documentation for family in families), "a family has no HELP"
     parsed = [sample for family in families for sample in family.samples]
-    lines = [line for line in page.splitlines(keepends=True) if not line.startswith(b"#")]
+    # Not splitlines: a label may hold a carriage return as it is.
+    lines = [line + b"\n" for line in page.split(b"\n")[:-1] if not line.startswith(b"#")]
     assert len(parsed) == len(lines), "the parser sees other samples than there are lines"
     samples: dict[Series, str] = {}
     for line, sample in zip(lines, parsed, strict=True):

@@ -38,7 +38,7 @@ def stats(procedure: p.Procedure[Any, Any], **figures: int) -> Answer:
     def answer(peer: Peer, call: Frame) -> None:
         wanted = xdr.decode(procedure.arguments, call.payload)
         shown = tuple(t.NodeStat(name, value) for name, value in figures.items())
-        reply = t.NodeStatsReply(shown if wanted.nparams else (), len(figures))  # type: ignore[attr-defined]  # of both
+        reply = t.NodeStatsReply(shown if wanted.nparams else (), len(figures))
         peer.reply(call, reply)
 
     return answer
