@@ -132,7 +132,7 @@ def _lint(promtool: str, skeleton: bytes) -> None:
 def _skeleton(page: bytes) -> bytes:
     """The headers and the first sample of each name, which is all that the linter looks at."""
     kept: dict[bytes, bytes] = {}
-    for line in page.splitlines(keepends=True):
+    for line in (one + b"\n" for one in page.split(b"\n")[:-1]):
         match = _SAMPLE.fullmatch(line)
         if match is None:
             kept[line] = line
