@@ -199,6 +199,10 @@ _COMMANDS: dict[str, How] = {
         "libvirt-exporter --libvirt.uri=URI --collector.jobs-interval=10s "
         "record --scrapes 40 --interval 15s exporter/demo.jsonl.gz"
     ): Needs("the same daemon, for ten minutes"),
+    (
+        "libvirt-exporter --libvirt.uri=URI --collector.jobs-interval=2s "
+        "record --scrapes 10 --interval 3s fixtures/traces/VERSION/life.jsonl.gz"
+    ): Needs("the same daemon, where things happen to domains"),
 }
 
 COMMANDS: Mapping[str, How] = MappingProxyType(_COMMANDS)

@@ -38,8 +38,6 @@ GUEST_TIMEOUT = 180.0
 HISTOGRAM_BINS = (0, 10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000, 10_000_000)
 """Nanoseconds: from the page cache to a slow disk."""
 
-ACT_SECONDS = 13.0
-
 NETWORK = """\
 <network>
   <name>backbone</name>
@@ -183,7 +181,7 @@ def furnish(libvirtd: PrivateLibvirtd) -> None:
         libvirtd.virsh("snapshot-create-as", "backup-01", f"weekly-{number}")
 
 
-def live(libvirtd: PrivateLibvirtd, ended: threading.Event) -> None:
+def live(libvirtd: PrivateLibvirtd, pause_seconds: float, ended: threading.Event) -> None:
     """Lets things happen to domains, again and again, until `ended`: events and jobs to be recorded."""
     acts = (
         ("suspend", "instance-0000002a"),
@@ -207,7 +205,7 @@ def live(libvirtd: PrivateLibvirtd, ended: threading.Event) -> None:
     )
     while not ended.is_set():
         for act in acts:
-            if ended.wait(ACT_SECONDS):
+            if ended.wait(pause_seconds):
                 return
             with contextlib.suppress(VirshFailed):
                 libvirtd.virsh(*act)
@@ -232,9 +230,14 @@ def _end(number: int, frame: object) -> None:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="The root that chroot_forky.sh made; needed for 12.8.",
 )
-@click.option("--life", is_flag=True, help="Let things happen to the domains: events, jobs.")
+@click.option(
+    "--life",
+    type=click.FloatRange(min=0.1),
+    metavar="SECONDS",
+    help="Let things happen to the domains, so far apart: events, jobs.",
+)
 @click.option("--kvm", is_flag=True, help="Run a paused domain under KVM: it shows KVM's figures.")
-def main(*, daemon: str, forky: Path | None, kvm: bool, life: bool) -> None:
+def main(*, daemon: str, forky: Path | None, kvm: bool, life: float | None) -> None:
     reason = missing_part()
     if reason is not None:
         raise click.ClickException(reason)
@@ -265,8 +268,8 @@ def main(*, daemon: str, forky: Path | None, kvm: bool, life: bool) -> None:
             furnish(libvirtd)
             try:
                 click.echo(libvirtd.uri())
-                if life:
-                    live(libvirtd, threading.Event())
+                if life is not None:
+                    live(libvirtd, life, threading.Event())
                 signal.pause()
             finally:
                 # Its bridge would outlive the daemon.
