@@ -30,10 +30,9 @@ EVERYTHING = dataclasses.replace(
     STATISTICS_ALONE,
     domain=dataclasses.replace(
         STATISTICS_ALONE.domain,
-        **{
-            name: True
-            for name in ("perf", "iothread", "memory_bandwidth", "dirtyrate", "vm", "vcpu_stats")
-        },
+        **dict.fromkeys(
+            ("perf", "iothread", "memory_bandwidth", "dirtyrate", "vm", "vcpu_stats"), True
+        ),
     ),
     disk=DiskCollectors(stats=True, limits=True),
 )
