@@ -59,6 +59,9 @@ def debian() -> Iterator[CleanDebian]:
     if reason := clean_debian.missing_part():
         real_parts.lacks(reason)
     with CleanDebian() as one:
+        tried = one.run("true")
+        if tried.returncode != 0:
+            real_parts.forbids(f"systemd-nspawn runs nothing here: {tried.stderr[-500:]}")
         yield one
 
 

@@ -78,7 +78,7 @@ def start(host: ContainerHost, name: str) -> None:
     try:
         host.virsh("start", name)
     except VirshFailed as exc:
-        real_parts.lacks(f"no container can run here: {exc}")
+        real_parts.forbids(f"no container can run here: {exc}")
 
 
 def main() -> None:

@@ -20,6 +20,11 @@ def require(program: str) -> str:
     return path
 
 
+def forbids(reason: str) -> NoReturn:
+    """End the test: the machine's kernel or sandbox lets no such thing run, whatever is installed."""
+    pytest.skip(reason)
+
+
 def lacks(reason: str) -> NoReturn:
     """End the test: a real part is missing for this reason."""
     if os.environ.get(REQUIRE_REAL) == "1":
