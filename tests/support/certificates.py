@@ -80,7 +80,7 @@ class Authority(Pair):
             else (issuer.key, issuer.certificate.subject)
         )
         builder = (
-            _builder(_name(common_name), issuer_name, key, not_before, not_after)
+            _builder(_name(common_name), issuer_name, key, signing_key, not_before, not_after)
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .add_extension(_usage(signs=True), critical=True)
         )
@@ -96,7 +96,9 @@ class Authority(Pair):
         """A certificate for servers and clients; `names` are its alternative names, hosts and IPs."""
         key = _new_key()
         builder = (
-            _builder(_name(common_name), self.certificate.subject, key, not_before, not_after)
+            _builder(
+                _name(common_name), self.certificate.subject, key, self.key, not_before, not_after
+            )
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signs=False), critical=True)
             .add_extension(
@@ -129,9 +131,12 @@ def _builder(
     subject: x509.Name,
     issuer: x509.Name,
     key: ec.EllipticCurvePrivateKey,
+    signing_key: ec.EllipticCurvePrivateKey,
     not_before: datetime,
     not_after: datetime,
 ) -> x509.CertificateBuilder:
+    """With the identifiers of both keys, which Python 3.13's clients insist on."""
+    of_signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(signing_key.public_key())
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -140,6 +145,8 @@ def _builder(
         .serial_number(x509.random_serial_number())
         .not_valid_before(not_before)
         .not_valid_after(not_after)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(of_signer, critical=False)
     )
 
 
